@@ -1,0 +1,253 @@
+// Every refusal the hub can give: one row gives the MQTT 5 reason code, the HTTP status, the WebSocket close code and the sentence.
+//
+// `retry` says whether the same message may pass later. Only what time cannot heal may be answered with an error PUBACK: a device
+// never resends what was answered, so anything else closes the connection and leaves the message with the device.
+
+interface Row {
+  readonly mqtt: number
+  readonly http: number
+  readonly ws: number
+  readonly retry: boolean
+  readonly sentence: string
+}
+
+export const refusals = {
+  // ── the wire ──
+  'malformed-packet': { mqtt: 0x81, http: 400, ws: 1002, retry: false, sentence: 'The packet is malformed: {detail}.' },
+  'protocol-error': { mqtt: 0x82, http: 400, ws: 1002, retry: false, sentence: 'The packet is not allowed here: {detail}.' },
+  'version-unsupported': {
+    mqtt: 0x84,
+    http: 400,
+    ws: 1002,
+    retry: false,
+    sentence: 'Protocol {detail} is not spoken here; use MQTT 3.1, 3.1.1 or 5.',
+  },
+  'client-id-invalid': { mqtt: 0x85, http: 400, ws: 1008, retry: false, sentence: 'The client identifier is refused: {detail}.' },
+  'packet-too-large': {
+    mqtt: 0x95,
+    http: 413,
+    ws: 1009,
+    retry: false,
+    sentence: 'The packet declares {bytes} bytes; the limit is {limit} (limits.{name}).',
+  },
+  'connect-timeout': {
+    mqtt: 0x80,
+    http: 408,
+    ws: 1008,
+    retry: true,
+    sentence: 'No CONNECT came within {seconds} s (limits.connectSeconds).',
+  },
+  'keep-alive-timeout': {
+    mqtt: 0x8d,
+    http: 408,
+    ws: 1008,
+    retry: true,
+    sentence: 'Nothing was heard for {seconds} s, one and a half times the keep-alive.',
+  },
+  'binary-only': {
+    mqtt: 0x81,
+    http: 400,
+    ws: 1003,
+    retry: false,
+    sentence: 'MQTT over WebSocket is sent in binary frames; this one was text.',
+  },
+  'taken-over': { mqtt: 0x8e, http: 409, ws: 1008, retry: false, sentence: 'Another connection came with the client identifier {client}.' },
+  'shutting-down': { mqtt: 0x8b, http: 503, ws: 1001, retry: true, sentence: 'The hub is stopping; connect again in a moment.' },
+  'too-slow': {
+    mqtt: 0x97,
+    http: 503,
+    ws: 1013,
+    retry: true,
+    sentence: 'The peer reads too slowly: {bytes} bytes wait for it; the limit is {limit} (limits.{name}).',
+  },
+  'receive-maximum-exceeded': {
+    mqtt: 0x93,
+    http: 429,
+    ws: 1008,
+    retry: false,
+    sentence: 'More than {limit} PUBLISH packets wait for their answer (limits.receiveMaximum).',
+  },
+  'extended-auth-unsupported': {
+    mqtt: 0x8c,
+    http: 400,
+    ws: 1008,
+    retry: false,
+    sentence: 'The authentication method {detail} is not supported.',
+  },
+  'shared-unsupported': {
+    mqtt: 0x9e,
+    http: 400,
+    ws: 1008,
+    retry: false,
+    sentence: 'Shared subscriptions ({filter}) are not supported yet.',
+  },
+  // ── admission and permissions ──
+  'not-authorized': {
+    mqtt: 0x87,
+    http: 401,
+    ws: 1008,
+    retry: false,
+    sentence: 'Anonymous clients from {address} are not let in; start the hub with --allow-anonymous to allow them.',
+  },
+  'origin-not-allowed': {
+    mqtt: 0x87,
+    http: 403,
+    ws: 1008,
+    retry: false,
+    sentence: 'A page from {origin} may not talk to this hub; add it with --allow-origin.',
+  },
+  'topic-not-allowed': {
+    mqtt: 0x87,
+    http: 403,
+    ws: 1008,
+    retry: false,
+    sentence: 'Nobody but the hub may publish to {topic}: topics that begin with $ are its own.',
+  },
+  'too-many-connections': {
+    mqtt: 0x9f,
+    http: 503,
+    ws: 1013,
+    retry: true,
+    sentence: 'The hub holds {limit} connections, its limit (limits.connections).',
+  },
+  'too-many-sessions': {
+    mqtt: 0x97,
+    http: 503,
+    ws: 1013,
+    retry: true,
+    sentence: 'The hub holds {limit} sessions, its limit (limits.sessions).',
+  },
+  // ── topics, devices, payloads ──
+  'topic-invalid': { mqtt: 0x90, http: 400, ws: 1008, retry: false, sentence: 'The topic name is refused: {detail}.' },
+  'filter-invalid': { mqtt: 0x8f, http: 400, ws: 1008, retry: false, sentence: 'The topic filter is refused: {detail}.' },
+  'too-many-subscriptions': {
+    mqtt: 0x97,
+    http: 429,
+    ws: 1008,
+    retry: false,
+    sentence: 'The session has {limit} subscriptions, its limit (limits.subscriptionsPerSession).',
+  },
+  'device-id-invalid': {
+    mqtt: 0x90,
+    http: 400,
+    ws: 1008,
+    retry: false,
+    sentence: 'The device id {id} is refused: use 1 to 128 letters, digits or . _ : @ -',
+  },
+  'too-many-new-devices': {
+    mqtt: 0x96,
+    http: 429,
+    ws: 1013,
+    retry: true,
+    sentence: 'More than {limit} devices appeared within a minute (limits.devicesCreatedPerMinute); this one may come later.',
+  },
+  'too-many-devices': {
+    mqtt: 0x97,
+    http: 507,
+    ws: 1013,
+    retry: true,
+    sentence: 'The hub knows {limit} devices, its limit (limits.devices).',
+  },
+  'telemetry-invalid': { mqtt: 0x99, http: 400, ws: 1007, retry: false, sentence: 'The telemetry cannot be read: {detail}.' },
+  'too-many-retained': {
+    mqtt: 0x97,
+    http: 507,
+    ws: 1013,
+    retry: false,
+    sentence: 'The hub keeps {limit} of retained messages, its limit (limits.{name}).',
+  },
+  // ── the store ──
+  'store-full': {
+    mqtt: 0x97,
+    http: 507,
+    ws: 1013,
+    retry: true,
+    sentence: 'The disk is full, so the message could not be stored; send it again later.',
+  },
+  'store-failed': {
+    mqtt: 0x80,
+    http: 500,
+    ws: 1011,
+    retry: true,
+    sentence: 'The database failed ({detail}), so the message was not stored; send it again later.',
+  },
+  // ── HTTP and live ──
+  'not-found': { mqtt: 0x80, http: 404, ws: 1008, retry: false, sentence: 'There is nothing at {path}; the routes are listed at /docs.' },
+  'method-not-allowed': {
+    mqtt: 0x80,
+    http: 405,
+    ws: 1008,
+    retry: false,
+    sentence: '{path} does not answer {method}; the routes are listed at /docs.',
+  },
+  'device-unknown': {
+    mqtt: 0x90,
+    http: 404,
+    ws: 1008,
+    retry: false,
+    sentence: 'No device {id} has been seen. It appears with its first reading.',
+  },
+  'request-invalid': { mqtt: 0x80, http: 400, ws: 1007, retry: false, sentence: 'The request is refused: {detail}.' },
+  'body-too-large': { mqtt: 0x95, http: 413, ws: 1009, retry: false, sentence: 'The body is larger than {limit} bytes (limits.{name}).' },
+  'line-too-long': {
+    mqtt: 0x95,
+    http: 413,
+    ws: 1009,
+    retry: false,
+    sentence: 'Line {line} is longer than {limit} bytes (limits.lineBytes).',
+  },
+  'range-too-long': {
+    mqtt: 0x80,
+    http: 422,
+    ws: 1008,
+    retry: false,
+    sentence: 'The range holds more than {limit} points (limits.queryPoints); ask for a shorter one.',
+  },
+  'too-many-viewers': {
+    mqtt: 0x97,
+    http: 503,
+    ws: 1013,
+    retry: true,
+    sentence: 'The hub serves {limit} live viewers, its limit (limits.viewers).',
+  },
+  'watch-invalid': { mqtt: 0x80, http: 400, ws: 1007, retry: false, sentence: 'The live socket takes {detail}.' },
+  'internal-error': { mqtt: 0x80, http: 500, ws: 1011, retry: true, sentence: 'The hub made a mistake; it is in its log as {detail}.' },
+} as const satisfies Record<string, Row>
+
+export type RefusalCode = keyof typeof refusals
+
+/** A peer did something the hub will not do, or met a limit. Expected: logged as one line, never with a stack. */
+export class Refusal extends Error {
+  readonly code: RefusalCode
+
+  /** `values` fill the sentence's {placeholders}. */
+  constructor(code: RefusalCode, values: Readonly<Record<string, string | number>> = {}) {
+    super(refusals[code].sentence.replace(/\{(\w+)\}/g, (_, name: string) => String(values[name] ?? `{${name}}`)))
+    this.name = 'Refusal'
+    this.code = code
+  }
+
+  get row(): Row {
+    return refusals[this.code]
+  }
+}
+
+/** RFC 9457 problem details: what an HTTP client gets for any refusal. */
+export function problemOf(refusal: Refusal): {
+  type: string
+  title: string
+  status: number
+  detail: string
+  code: RefusalCode
+  retry: boolean
+} {
+  const { http, retry } = refusal.row
+  return {
+    type: `/docs/errors#${refusal.code}`,
+    title: refusal.code.replaceAll('-', ' '),
+    status: http,
+    detail: refusal.message,
+    code: refusal.code,
+    retry,
+  }
+}

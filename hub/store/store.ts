@@ -1,0 +1,140 @@
+// What the hub asks of any database, in domain words. SQLite answers it in `sqlite/`; another database passes the same contract tests.
+import type { Device, DeviceId, MetricValue } from '../../devices/device.ts'
+import type { Message } from '../../devices/message.ts'
+import type { Refusal } from '../errors.ts'
+
+export type Durability = 'fsync' | 'batched' | 'memory'
+
+/** Someone who waits for the commit. One object may wait many times, told apart by its token, so that waiting costs no allocation. */
+export interface Waiter {
+  /** Everything appended before this wait began is on disk. `seq` is the newest sequence number appended by then. */
+  stored(token: number, seq: number): void
+  /** It is not, and will not be. */
+  failed(token: number, why: Refusal): void
+}
+
+/** Bits of a journal frame's flags byte. The two lowest are the QoS. */
+export const frameFlags = {
+  qos: 0b0000_0011,
+  retain: 0b0000_0100,
+  /** The writer reads the telemetry before the commit and refuses what it cannot read (`failed` with `telemetry-invalid`). */
+  checked: 0b0000_1000,
+  /** The payload is telemetry of the frame's device. */
+  telemetry: 0b0001_0000,
+} as const
+
+/**
+ * Gathers messages into batches: one row, one commit, one fsync each. The next batch closes when the previous commit returns, so its size
+ * adapts to the disk. Appending copies the bytes; the caller may reuse its buffers at once.
+ */
+export interface Journal {
+  /** First sequence numbers of this run belong to this epoch; it grows by one with each start. */
+  readonly epoch: number
+  /**
+   * Frames one message into the open batch and returns its sequence number. `topic` and `properties` are encoded bytes; `device` is the
+   * number of the device it belongs to, 0 for none; `flags` are `frameFlags`. The payload is `bytes` from `start` to `end`: positions
+   * instead of a view, because making the view would cost more than framing.
+   */
+  append(
+    topic: Uint8Array,
+    device: number,
+    flags: number,
+    properties: Uint8Array | undefined,
+    bytes: Uint8Array,
+    start: number,
+    end: number,
+  ): number
+  /** Puts a new device on record under a number the caller chose; goes into the same batch as what is appended next. */
+  appendDevice(id: DeviceId, device: number): number
+  /** Tells `waiter` when all that was appended so far is committed: at once, when it is already. Waiters are told in the order they came. */
+  after(waiter: Waiter, token: number): void
+  /** True while more waits for the disk than `limits.backlogBytes`: stop reading from publishers. */
+  readonly full: boolean
+  /** Calls back once, as soon as `full` is false again. */
+  whenRoom(resume: () => void): void
+}
+
+export interface DeviceQuery {
+  /** Ids after this one, in ascending order. */
+  readonly after?: DeviceId
+  /** Devices whose id or name contains this text, case ignored. */
+  readonly search?: string
+  readonly limit: number
+}
+
+export interface DevicePage {
+  readonly devices: readonly Device[]
+  /** All devices that match the search, on any page. */
+  readonly total: number
+}
+
+export interface HistoryQuery {
+  readonly deviceId: DeviceId
+  /** All metrics of the device when undefined. */
+  readonly metric?: string
+  /** Unix ms, both ends included. */
+  readonly fromMs: number
+  readonly toMs: number
+  /** Most points per series in the answer. Numbers are thinned (M4), other values keep the newest `pointsMax`. */
+  readonly pointsMax: number
+}
+
+/** Two columns of equal length, times ascending in Unix ms. */
+export interface Series {
+  readonly metric: string
+  readonly times: readonly number[]
+  readonly values: readonly MetricValue[]
+  /** Points in the range before thinning. */
+  readonly count: number
+  readonly thinned: boolean
+}
+
+/** Newest values since the last call, in columns of equal length: what moved, never every point. */
+export interface Changes {
+  readonly devices: readonly DeviceId[]
+  readonly metrics: readonly string[]
+  /** Unix ms. */
+  readonly times: readonly number[]
+  readonly values: readonly MetricValue[]
+}
+
+/** Which devices `onChanges` speaks of. */
+export type Watch = { readonly all: true } | { readonly devices: readonly DeviceId[] }
+
+/** Counters since the start, and where things stand. Plain numbers, read at any time. */
+export interface StoreFigures {
+  readonly commits: number
+  readonly commitFailures: number
+  readonly messages: number
+  readonly bytes: number
+  /** Of the newest commit, as seen from the loop: from closing the batch to its return. */
+  readonly lastCommitMs: number
+  readonly backlogBytes: number
+  readonly points: number
+  readonly telemetryRefused: number
+  /** Newest sequence number whose points are in the series; behind `journal` while the projection catches up. */
+  readonly projectedSeq: number
+}
+
+export interface Store {
+  readonly journal: Journal
+  readonly durability: Durability
+  /** Ids and numbers of all devices on record when the store was opened. */
+  readonly devicesAtStart: ReadonlyMap<DeviceId, number>
+  /** The retained messages on record when the store was opened. */
+  readonly retainedAtStart: readonly Message[]
+  /** Devices in ascending order of id. Sees everything that was stored before the call. */
+  devices(query: DeviceQuery): Promise<DevicePage>
+  device(id: DeviceId): Promise<Device | undefined>
+  /** Errors: `Refusal('range-too-long')` past `limits.queryPoints`. Sees everything that was stored before the call. */
+  history(query: HistoryQuery): Promise<readonly Series[]>
+  /** Chooses what `onChanges` hears of from now on; an empty list for nothing. */
+  watch(watch: Watch): void
+  /** One listener; called at most every 50 ms, at once when nothing moved for that long. */
+  onChanges(listener: (changes: Changes) => void): void
+  /** The disk failed in a way that no retry heals (an I/O error): the process should end and recover from the log. One listener. */
+  onFatal(listener: (error: Error) => void): void
+  figures(): StoreFigures
+  /** Commits what is open, projects what is committed, closes the files. */
+  close(): Promise<void>
+}
