@@ -53,19 +53,19 @@ export const refusals = {
   },
   'taken-over': { mqtt: 0x8e, http: 409, ws: 1008, retry: false, sentence: 'Another connection came with the client identifier {client}.' },
   'shutting-down': { mqtt: 0x8b, http: 503, ws: 1001, retry: true, sentence: 'The hub is stopping; connect again in a moment.' },
-  'too-slow': {
-    mqtt: 0x97,
-    http: 503,
-    ws: 1013,
-    retry: true,
-    sentence: 'The peer reads too slowly: {bytes} bytes wait for it; the limit is {limit} (limits.{name}).',
-  },
   'receive-maximum-exceeded': {
     mqtt: 0x93,
     http: 429,
     ws: 1008,
     retry: false,
     sentence: 'More than {limit} PUBLISH packets wait for their answer (limits.receiveMaximum).',
+  },
+  'topic-alias-invalid': {
+    mqtt: 0x94,
+    http: 400,
+    ws: 1008,
+    retry: false,
+    sentence: 'Topic alias {alias} is refused: the hub takes 1 to {limit}.',
   },
   'extended-auth-unsupported': {
     mqtt: 0x8c,

@@ -5,58 +5,66 @@ export const KiB = 1024
 export const MiB = 1024 * KiB
 export const GiB = 1024 * MiB
 
-export const limits = {
+/** Name: [bound, its reason]. The reason is data, so that the hub page can show it beside the bound's present use. */
+const table = {
   // ── one connection ──
-  packetBytes: 256 * KiB, // one MQTT packet. A declared length above it is refused before a byte is buffered
-  connectBytes: 64 * KiB, // a CONNECT, from someone we do not know yet: room for a will and credentials, not for an attack
-  connectSeconds: 10, // time to say CONNECT; longer than a slow mobile link needs, shorter than an idle socket is worth
-  receiveMaximum: 64, // PUBLISHes of one client that may wait for their commit; a full window of small readings is one read
-  inflightMessages: 64, // PUBLISHes to one client that may wait for its PUBACK, unless the client asks for fewer
-  connectionWriteBytes: 256 * KiB, // bytes handed to a socket that the peer has not read; past it, messages wait in the outbox
-  connectionAnswerBytes: 64 * KiB, // answers (PUBACK …) waiting for a peer that does not read; past it reading from it pauses
-  connections: 100_000, // sockets in all; the descriptor limit of the machine is usually met first
+  packetBytes: [256 * KiB, 'one MQTT packet. A declared length above it is refused before a byte is buffered'],
+  connectBytes: [64 * KiB, 'a CONNECT, from someone we do not know yet: room for a will and credentials, not for an attack'],
+  connectSeconds: [10, 'time to say CONNECT; longer than a slow mobile link needs, shorter than an idle socket is worth'],
+  receiveMaximum: [64, 'PUBLISHes of one client that may wait for their commit; a full window of small readings is one read'],
+  inflightMessages: [64, 'PUBLISHes to one client that may wait for its PUBACK, unless the client asks for fewer'],
+  connectionWriteBytes: [256 * KiB, 'bytes handed to a socket that the peer has not read; past it, messages wait in the outbox'],
+  connectionAnswerBytes: [64 * KiB, 'answers (PUBACK …) waiting for a peer that does not read; past it reading from it pauses'],
+  connections: [100_000, 'sockets in all; the descriptor limit of the machine is usually met first'],
   // ── topics and sessions ──
-  topicBytes: 1024, // a topic name or filter; MQTT would allow 65,535, and every index would have to carry it
-  topicLevels: 32, // slashes cost a node each in the topic tree
-  subscriptionsPerSession: 1_000, // one client must not own the tree
-  outboxMessages: 1_000, // messages one slow or absent session is owed
-  outboxBytes: 4 * MiB, // … and their bytes
-  outboxBytesAll: 256 * MiB, // … and the bytes of all sessions together, so that many absent ones do not fill the memory
-  sessions: 200_000, // sessions remembered, with or without a connection
-  sessionExpirySeconds: 7 * 24 * 3600, // longest a session is kept for an absent client; MQTT 3.1.1 sessions have no expiry of their own
-  retainedMessages: 100_000, // retained messages in all
-  retainedBytes: 128 * MiB, // … and their bytes, topics included
-  routeCacheTopics: 50_000, // topic names whose meaning and subscribers are remembered; the cache starts over when it is full
+  topicBytes: [1024, 'a topic name or filter; MQTT would allow 65,535, and every index would have to carry it'],
+  topicLevels: [32, 'slashes cost a node each in the topic tree'],
+  subscriptionsPerSession: [1_000, 'one client must not own the tree'],
+  outboxMessages: [1_000, 'messages one slow or absent session is owed'],
+  outboxBytes: [4 * MiB, '… and their bytes'],
+  outboxBytesAll: [256 * MiB, '… and the bytes of all sessions together, so that many absent ones do not fill the memory'],
+  sessions: [200_000, 'sessions remembered, with or without a connection'],
+  sessionExpirySeconds: [7 * 24 * 3600, 'longest a session is kept for an absent client; MQTT 3.1.1 sessions have no expiry of their own'],
+  retainedMessages: [100_000, 'retained messages in all'],
+  retainedBytes: [128 * MiB, '… and their bytes, topics included'],
+  routeCacheTopics: [50_000, 'topic names whose meaning and subscribers are remembered; the cache starts over when it is full'],
   // ── devices ──
-  devices: 1_000_000, // devices on record; their ids are held in memory (some 100 bytes each)
-  devicesCreatedPerMinute: 20_000, // a fleet of 10,000 may appear at once; a loop that invents ids may not go on for ever
+  devices: [1_000_000, 'devices on record; their ids are held in memory (some 100 bytes each)'],
+  devicesCreatedPerMinute: [20_000, 'a fleet of 10,000 may appear at once; a loop that invents ids may not go on for ever'],
   // ── telemetry ──
-  metricsPerMessage: 256, // metrics in one reading
-  pointsPerMessage: 10_000, // points in one message: an hour of seconds with two metrics fits
-  metricNameBytes: 128, // a metric's name
-  valueBytes: 16 * KiB, // one string or JSON value
-  metricsPerDevice: 1_000, // series of one device; a device that puts a number into its metric names meets it
+  metricsPerMessage: [256, 'metrics in one reading'],
+  pointsPerMessage: [10_000, 'points in one message: an hour of seconds with two metrics fits'],
+  metricNameBytes: [128, "a metric's name"],
+  valueBytes: [16 * KiB, 'one string or JSON value'],
+  metricsPerDevice: [1_000, 'series of one device; a device that puts a number into its metric names meets it'],
   // ── HTTP ──
-  bodyBytes: 1 * MiB, // one HTTP request body
-  lineBytes: 64 * KiB, // one NDJSON line in it
-  queryPoints: 5_000_000, // points one history request may read: about 0.2 s of a reader thread
-  pointsAnswered: 10_000, // points per series in an answer; the rest is thinned, and the answer says so
-  pageDevices: 1_000, // devices in one page of the list
+  bodyBytes: [1 * MiB, 'one HTTP request body'],
+  lineBytes: [64 * KiB, 'one NDJSON line in it'],
+  queryPoints: [5_000_000, 'points one history request may read: about 0.2 s of a reader thread'],
+  pointsAnswered: [10_000, 'points per series in an answer; the rest is thinned, and the answer says so'],
+  pageDevices: [1_000, 'devices in one page of the list'],
   // ── the journal ──
-  batchBytes: 8 * MiB, // one batch, one row, one commit
-  backlogBytes: 64 * MiB, // messages waiting for the disk in all; past it every publisher's socket is paused
-  journalBytes: 1 * GiB, // journal kept behind the projection, for history on reconnect; the oldest batches go first
-  projectionLagBytes: 256 * MiB, // journal not yet projected into series; past it commits wait for the projection
-  diskReserveBytes: 256 * MiB, // free space below which the hub stores nothing more, so that it can still be repaired
+  batchBytes: [8 * MiB, 'one batch, one row, one commit'],
+  backlogBytes: [64 * MiB, "messages waiting for the disk in all; past it every publisher's socket is paused"],
+  journalBytes: [1 * GiB, 'journal kept behind the projection, for history on reconnect; the oldest batches go first'],
+  projectionLagBytes: [256 * MiB, 'journal not yet projected into series; past it commits wait for the projection'],
+  diskReserveBytes: [256 * MiB, 'free space below which the hub stores nothing more, so that it can still be repaired'],
   // ── live view ──
-  viewers: 200, // live sockets and event streams in all
-  viewerPending: 20_000, // changes waiting for one slow viewer; past it they are dropped and it is told to resync
-  viewerWriteBytes: 1 * MiB, // bytes handed to a viewer's socket that it has not read; past it frames wait and conflate
-  frameChanges: 2_000, // changes in one frame
-  frameEveryMs: 100, // ten frames a second are more than an eye needs
-  watchedDevices: 500, // devices one viewer may name; a screen shows fewer
-  liveMessageBytes: 64 * KiB, // one message from a viewer: `watchedDevices` ids of 128 bytes fit
-} as const
+  viewers: [200, 'live sockets and event streams in all'],
+  viewerPending: [20_000, 'changes waiting for one slow viewer; past it they are dropped and it is told to resync'],
+  viewerWriteBytes: [1 * MiB, "bytes handed to a viewer's socket that it has not read; past it frames wait and conflate"],
+  frameChanges: [2_000, 'changes in one frame'],
+  frameEveryMs: [100, 'ten frames a second are more than an eye needs'],
+  watchedDevices: [500, 'devices one viewer may name; a screen shows fewer'],
+  liveMessageBytes: [64 * KiB, 'one message from a viewer: `watchedDevices` ids of 128 bytes fit'],
+} as const satisfies Record<string, readonly [bound: number, reason: string]>
+
+/** The bounds alone, for those who hold to them. */
+export const limits = Object.freeze(Object.fromEntries(Object.entries(table).map(([name, [bound]]) => [name, bound]))) as {
+  readonly [K in keyof typeof table]: number
+}
+
+export const limitReasons: ReadonlyMap<string, string> = new Map(Object.entries(table).map(([name, [, reason]]) => [name, reason]))
 
 assert(limits.receiveMaximum * limits.packetBytes <= limits.backlogBytes, 'one device must fit its own window into the backlog')
 assert(limits.packetBytes < limits.batchBytes, 'a batch must hold the largest packet')

@@ -44,7 +44,10 @@ export interface Journal {
     start: number,
     end: number,
   ): number
-  /** Puts a new device on record under a number the caller chose; goes into the same batch as what is appended next. */
+  /**
+   * Puts a new device on record under a number the caller chose; goes into the same batch as what is appended next. When that batch fails
+   * for want of space the record goes into the next one: a number, once given, stays.
+   */
   appendDevice(id: DeviceId, device: number): number
   /** Tells `waiter` when all that was appended so far is committed: at once, when it is already. Waiters are told in the order they came. */
   after(waiter: Waiter, token: number): void
@@ -112,6 +115,8 @@ export interface StoreFigures {
   readonly backlogBytes: number
   readonly points: number
   readonly telemetryRefused: number
+  /** Frames of the journal that were not what was written when they were read back after a crash; anything but 0 is alarming. */
+  readonly damagedFrames: number
   /** Newest sequence number whose points are in the series; behind `journal` while the projection catches up. */
   readonly projectedSeq: number
 }

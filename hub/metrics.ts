@@ -1,0 +1,50 @@
+// What the hub counts about itself: plain numbers, added to on the hot path and read by whoever shows them.
+import type { RefusalCode } from './errors.ts'
+
+export class Metrics {
+  connectionsOpened = 0
+  /** PUBLISH packets and readings taken, on any wire. */
+  messagesReceived = 0
+  /** Messages handed to a subscriber's wire. */
+  messagesSent = 0
+  bytesReceived = 0
+  bytesSent = 0
+  /** Messages that a subscriber was owed and did not get, because its outbox was full. */
+  messagesDropped = 0
+  /** Changes that a slow viewer never saw because a newer one took their place or it had to resync. */
+  viewerResyncs = 0
+  readonly #refused = new Map<RefusalCode, number>()
+
+  refused(code: RefusalCode): void {
+    this.#refused.set(code, (this.#refused.get(code) ?? 0) + 1)
+  }
+
+  refusedBy(code: RefusalCode): number {
+    return this.#refused.get(code) ?? 0
+  }
+
+  get refusals(): ReadonlyMap<RefusalCode, number> {
+    return this.#refused
+  }
+}
+
+/** How the hub stands right now: what `GET /v1/hub` and the live view show. Rates are over the last second. */
+export interface Figures {
+  readonly devices: number
+  /** Open device connections, before or after CONNECT. */
+  readonly connections: number
+  /** Devices that are connected now. */
+  readonly connected: number
+  readonly sessions: number
+  readonly subscriptions: number
+  readonly retained: number
+  readonly messagesPerSecond: number
+  readonly deliveriesPerSecond: number
+  readonly commitsPerSecond: number
+  readonly lastCommitMs: number
+  readonly backlogBytes: number
+  /** The longest the loop was late by in the last second. */
+  readonly loopDelayMs: number
+  /** Points stored since the start. */
+  readonly points: number
+}
