@@ -1,0 +1,32 @@
+// In the writer thread, before a commit: the one walk over a batch that seals its frames and finds what the commit has to know.
+import type { DeviceId } from '../../../devices/device.ts'
+import { Points } from '../../../devices/telemetry.ts'
+import { frameFlags } from '../store.ts'
+import { type FrameCursor, frameKinds } from './frame.ts'
+import { readTelemetry } from './projection.ts'
+
+/** Seals each frame, and voids checked telemetry that cannot be read. */
+export function inspect(cursor: FrameCursor): {
+  refused: { seq: number; detail: string }[]
+  checked: { points: Points; ends: number[] } | undefined
+  devices: { number: number; id: DeviceId; atMs: number }[]
+} {
+  const toCheck = frameFlags.checked | frameFlags.telemetry
+  const refused: { seq: number; detail: string }[] = []
+  const devices: { number: number; id: DeviceId; atMs: number }[] = []
+  let checked: { points: Points; ends: number[] } | undefined
+  while (cursor.next()) {
+    if (cursor.kind === frameKinds.device) devices.push({ number: cursor.device, id: cursor.topic(), atMs: cursor.atMs })
+    else if ((cursor.flags & toCheck) === toCheck) {
+      checked ??= { points: new Points(), ends: [] }
+      const detail = readTelemetry(cursor, undefined, checked.points)
+      if (detail === undefined) checked.ends.push(checked.points.count)
+      else {
+        refused.push({ seq: cursor.seq, detail })
+        cursor.makeVoid()
+      }
+    }
+    cursor.seal()
+  }
+  return { refused, checked, devices }
+}

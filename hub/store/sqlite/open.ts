@@ -1,0 +1,196 @@
+// The store on SQLite: opens the file, starts the writer and the reader thread, and is the Store that the hub sees.
+import { chmodSync, closeSync, mkdirSync, openSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Device, DeviceId } from '../../../devices/device.ts'
+import { expiryOf, type Message, type QoS } from '../../../devices/message.ts'
+import type { Clock } from '../../clock.ts'
+import { Refusal } from '../../errors.ts'
+import type { Changes, DevicePage, DeviceQuery, Durability, HistoryQuery, Series, Store, StoreFigures, Watch } from '../store.ts'
+import { figure, type SharedFigures, sharedFigures } from './figures.ts'
+import { SqliteJournal } from './journal.ts'
+import type { ReaderFunctions } from './reader.ts'
+import { startThread, type Thread } from './thread.ts'
+import type { Opened, RetainedRow, WriterFunctions } from './writer.ts'
+
+export interface SqliteOptions {
+  /** Created when missing, for its owner only. */
+  readonly folder: string
+  readonly durability: Durability
+  readonly clock: Clock
+}
+
+/** Resolves when all that an earlier run committed is readable. Rejects with a sentence when the file is from newer code. */
+export async function openSqliteStore({ folder, durability, clock }: SqliteOptions): Promise<Store> {
+  makePrivate(folder)
+  const hooks = new Hooks()
+  const writer = startThread<WriterFunctions>(
+    'writer',
+    {
+      recycle: (buffer: ArrayBuffer) => hooks.journal?.takeBack(buffer),
+      changes: (changes: Changes) => hooks.changes(changes),
+      fatal: (error: Error) => hooks.end(error),
+    },
+    (error) => hooks.end(error),
+  )
+  const reader = startThread<ReaderFunctions>('reader', {}, (error) => hooks.end(error))
+  const figures = sharedFigures()
+  try {
+    const opened = await writer.call('open', [{ folder, durability, figures }])
+    await reader.call('open', [folder]) // after the writer, which makes the tables
+    const { epoch, nextSeq } = opened
+    const journal = new SqliteJournal({
+      epoch,
+      nextSeq,
+      durability,
+      clock,
+      commit: (batch) => writer.call('commit', [batch], [batch.buffer]),
+    })
+    hooks.journal = journal
+    return new SqliteStore(durability, opened, journal, writer, reader, figures, hooks)
+  } catch (error) {
+    await Promise.all([writer.stop(), reader.stop()])
+    throw error
+  }
+}
+
+/** What the threads call before and after there is a store to hear it. */
+class Hooks {
+  journal: SqliteJournal | undefined
+  changes: (changes: Changes) => void = () => {}
+  #fatal: ((error: Error) => void) | undefined
+  #ended: Error | undefined
+
+  onFatal(listener: (error: Error) => void): void {
+    this.#fatal = listener
+    if (this.#ended !== undefined) listener(this.#ended)
+  }
+
+  end(error: Error): void {
+    if (this.#ended !== undefined) return
+    this.#ended = error
+    this.journal?.end(new Refusal('store-failed', { detail: error.message }))
+    this.#fatal?.(error)
+  }
+}
+
+class SqliteStore implements Store {
+  readonly journal: SqliteJournal
+  readonly durability: Durability
+  readonly devicesAtStart: ReadonlyMap<DeviceId, number>
+  readonly retainedAtStart: readonly Message[]
+  readonly #writer: Thread<WriterFunctions>
+  readonly #reader: Thread<ReaderFunctions>
+  readonly #figures: SharedFigures
+  readonly #hooks: Hooks
+
+  constructor(
+    durability: Durability,
+    { deviceIds, deviceNumbers, retained }: Opened,
+    journal: SqliteJournal,
+    writer: Thread<WriterFunctions>,
+    reader: Thread<ReaderFunctions>,
+    figures: SharedFigures,
+    hooks: Hooks,
+  ) {
+    this.durability = durability
+    this.journal = journal
+    this.devicesAtStart = new Map(deviceIds.map((id, at) => [id, deviceNumbers[at]!]))
+    this.retainedAtStart = retained.map(toMessage)
+    this.#writer = writer
+    this.#reader = reader
+    this.#figures = figures
+    this.#hooks = hooks
+  }
+
+  async devices(query: DeviceQuery): Promise<DevicePage> {
+    // Devices are in their table with the commit that brought them; only the newest values of this page have to be written first.
+    const { ids, total } = await this.#reader.call('page', [query])
+    await this.#writer.call('settle', [ids])
+    return { devices: await this.#reader.call('devices', [ids]), total }
+  }
+
+  async device(id: DeviceId): Promise<Device | undefined> {
+    await this.#writer.call('settle', [[id]])
+    return (await this.#reader.call('devices', [[id]]))[0]
+  }
+
+  async history(query: HistoryQuery): Promise<readonly Series[]> {
+    await this.#writer.call('settle', [[query.deviceId]])
+    return this.#reader.call('history', [query])
+  }
+
+  watch(watch: Watch): void {
+    // A thread that is gone has told its end to onFatal already.
+    this.#writer.call('watch', [watch]).catch(() => {})
+  }
+
+  onChanges(listener: (changes: Changes) => void): void {
+    this.#hooks.changes = listener
+  }
+
+  onFatal(listener: (error: Error) => void): void {
+    this.#hooks.onFatal(listener)
+  }
+
+  figures(): StoreFigures {
+    const { commits, commitFailures, messages, bytes, lastCommitMs, backlogBytes } = this.journal
+    return {
+      commits,
+      commitFailures,
+      messages,
+      bytes,
+      lastCommitMs,
+      backlogBytes,
+      points: this.#figures[figure.points]!,
+      telemetryRefused: this.#figures[figure.telemetryRefused]!,
+      damagedFrames: this.#figures[figure.damagedFrames]!,
+      projectedSeq: this.#figures[figure.projectedSeq]!,
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.journal.close()
+    // The reader first: the last connection to close empties the write-ahead log into the file.
+    await this.#reader.call('close', []).catch(() => {})
+    await this.#reader.stop()
+    await this.#writer.call('close', []).catch(() => {})
+    await this.#writer.stop()
+  }
+}
+
+/** The folder and the file for their owner only. SQLite gives its side files the mode of the database. Errors: a sentence. */
+function makePrivate(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    restrict(folder, 0o700)
+    const path = join(folder, 'mooring.db')
+    closeSync(openSync(path, 'a', 0o600))
+    restrict(path, 0o600)
+  } catch (error) {
+    throw new Error(`The data folder ${folder} cannot be used (${(error as Error).message}); choose another with --data.`, { cause: error })
+  }
+}
+
+/** A folder that belongs to someone else, such as a mounted volume, keeps the mode its owner gave it. */
+function restrict(path: string, mode: number): void {
+  if ((statSync(path).mode & 0o777) === mode) return
+  try {
+    chmodSync(path, mode)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EPERM') throw error
+  }
+}
+
+function toMessage({ topic, seq, atMs, qos, properties, payload }: RetainedRow): Message {
+  return {
+    seq,
+    topic,
+    payload,
+    qos: qos as QoS,
+    retain: true,
+    properties: properties ?? undefined,
+    atMs,
+    expiresAtMs: expiryOf(properties ?? undefined, atMs),
+    from: undefined,
+  }
+}

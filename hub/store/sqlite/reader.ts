@@ -1,0 +1,122 @@
+// The reader thread: a connection that cannot write. What it answers is one moment of the database.
+
+import { join } from 'node:path'
+import Database from 'better-sqlite3'
+import type { Device, DeviceId, Latest, MetricValue } from '../../../devices/device.ts'
+import type { DeviceQuery, HistoryQuery, Series } from '../store.ts'
+import { History } from './history.ts'
+import { serve } from './thread.ts'
+
+export interface ReaderFunctions {
+  readonly [name: string]: (...args: never[]) => unknown
+  open(folder: string): void
+  /** The ids of one page, in order, and how many devices match on all pages. */
+  page(query: DeviceQuery): { ids: DeviceId[]; total: number }
+  /** The devices on record among these. */
+  devices(ids: readonly DeviceId[]): Device[]
+  history(query: HistoryQuery): Series[]
+  close(): void
+}
+
+interface DeviceRow {
+  readonly number: number
+  readonly id: DeviceId
+  readonly name: string
+  readonly createdAt: number
+  readonly lastSeenAt: number | null
+  readonly refusalAtMs: number | null
+  readonly refusalTopic: string | null
+  readonly refusalSentence: string | null
+}
+
+interface LatestRow {
+  readonly metric: string
+  readonly at: number
+  readonly value: string
+}
+
+class Reader {
+  readonly #db: Database.Database
+  readonly #history: History
+  readonly #sql
+
+  constructor(folder: string) {
+    this.#db = new Database(join(folder, 'mooring.db'), { readonly: true })
+    this.#db.pragma('busy_timeout = 2000')
+    this.#history = new History(this.#db)
+    this.#sql = {
+      page: this.#db.prepare<[string, number], DeviceId>('SELECT id FROM devices WHERE id > ? ORDER BY id LIMIT ?').pluck(),
+      total: this.#db.prepare<[], number>('SELECT count(*) FROM devices').pluck(),
+      pageLike: this.#db
+        .prepare<{ after: string; like: string; limit: number }, DeviceId>(
+          `SELECT id FROM devices WHERE id > $after AND (id LIKE $like ESCAPE '\\' OR name LIKE $like ESCAPE '\\') ORDER BY id LIMIT $limit`,
+        )
+        .pluck(),
+      totalLike: this.#db
+        .prepare<{ like: string }, number>(`SELECT count(*) FROM devices WHERE id LIKE $like ESCAPE '\\' OR name LIKE $like ESCAPE '\\'`)
+        .pluck(),
+      device: this.#db.prepare<[string], DeviceRow>(`
+        SELECT number, id, name, created_ms AS createdAt, last_seen_ms AS lastSeenAt,
+          refusal_at_ms AS refusalAtMs, refusal_topic AS refusalTopic, refusal_sentence AS refusalSentence
+        FROM devices WHERE id = ?`),
+      latest: this.#db.prepare<[number], LatestRow>(
+        'SELECT metric, last_ms AS at, last_value AS value FROM series WHERE device = ? ORDER BY metric',
+      ),
+    }
+  }
+
+  page({ after = '', search = '', limit }: DeviceQuery): { ids: DeviceId[]; total: number } {
+    return this.#atOneMoment(() => {
+      if (search === '') return { ids: this.#sql.page.all(after, limit), total: this.#sql.total.get() ?? 0 }
+      const like = `%${search.replace(/[\\%_]/g, '\\$&')}%`
+      return { ids: this.#sql.pageLike.all({ after, like, limit }), total: this.#sql.totalLike.get({ like }) ?? 0 }
+    })
+  }
+
+  devices(ids: readonly DeviceId[]): Device[] {
+    return this.#atOneMoment(() => ids.map((id) => this.#device(id)).filter((device) => device !== undefined))
+  }
+
+  history(query: HistoryQuery): Series[] {
+    return this.#atOneMoment(() => this.#history.read(query))
+  }
+
+  close(): void {
+    this.#db.close()
+  }
+
+  #device(id: DeviceId): Device | undefined {
+    const row = this.#sql.device.get(id)
+    if (row === undefined) return undefined
+    const { number, name, createdAt, lastSeenAt, refusalAtMs: at, refusalTopic: topic, refusalSentence: sentence } = row
+    const lastRefusal = at === null || topic === null || sentence === null ? null : { at, topic, sentence }
+    // From entries, because a metric may be called __proto__.
+    const latest = Object.fromEntries(this.#sql.latest.all(number).map((point) => [point.metric, latestOf(point)]))
+    return { id, name, createdAt, lastSeenAt, latest, lastRefusal }
+  }
+
+  #atOneMoment<Answer>(read: () => Answer): Answer {
+    return this.#db.transaction(read)()
+  }
+}
+
+function latestOf({ at, value }: LatestRow): Latest {
+  return { at, value: JSON.parse(value) as MetricValue }
+}
+
+let reader: Reader | undefined
+
+function opened(): Reader {
+  if (reader === undefined) throw new Error('The reader is not open.')
+  return reader
+}
+
+serve({
+  open(folder) {
+    reader = new Reader(folder)
+  },
+  page: (query) => opened().page(query),
+  devices: (ids) => opened().devices(ids),
+  history: (query) => opened().history(query),
+  close: () => opened().close(),
+} satisfies ReaderFunctions)

@@ -1,0 +1,300 @@
+// The writer thread: the only connection that writes. A commit is answered as soon as it is on disk; projecting it into series, and
+// writing those, happens in slices between commits.
+
+import { statfsSync } from 'node:fs'
+import { join } from 'node:path'
+import Database, { SqliteError } from 'better-sqlite3'
+import type { DeviceId } from '../../../devices/device.ts'
+import { Refusal } from '../../errors.ts'
+import { limits } from '../../limits.ts'
+import type { Durability, Watch } from '../store.ts'
+import { ChangeFeed } from './changes.ts'
+import { figure, type SharedFigures } from './figures.ts'
+import { FrameCursor } from './frame.ts'
+import { inspect } from './inspect.ts'
+import type { CommitResult, SealedBatch } from './journal.ts'
+import { lockFolder } from './lock.ts'
+import { Projection } from './projection.ts'
+import { migrate, prepareWriter, setSynchronous } from './schema.ts'
+import { SeriesBook } from './series.ts'
+import { notify, serve } from './thread.ts'
+
+export interface OpenOptions {
+  readonly folder: string
+  readonly durability: Durability
+  readonly figures: SharedFigures
+}
+
+export interface Opened {
+  readonly epoch: number
+  readonly nextSeq: number
+  readonly deviceIds: readonly DeviceId[]
+  readonly deviceNumbers: Float64Array
+  readonly retained: readonly RetainedRow[]
+}
+
+export interface RetainedRow {
+  readonly topic: string
+  readonly seq: number
+  readonly atMs: number
+  readonly qos: number
+  readonly properties: Uint8Array | null
+  readonly payload: Uint8Array
+}
+
+export interface WriterFunctions {
+  readonly [name: string]: (...args: never[]) => unknown
+  open(options: OpenOptions): Opened
+  commit(batch: SealedBatch): CommitResult
+  /** Everything committed before the call is in the tables for these devices, if the disk takes it. */
+  settle(ids: readonly DeviceId[]): Promise<void>
+  watch(watch: Watch): void
+  close(): Promise<void>
+}
+
+const sliceMs = 1 // what a commit may have to wait for the projection
+const lookAtDiskEveryMs = 1000
+const retryFlushMs = 1000
+
+class Writer {
+  readonly #lock: Database.Database
+  readonly #db: Database.Database
+  readonly #durability: Durability
+  readonly #folder: string
+  readonly #figures: SharedFigures
+  readonly #changes = new ChangeFeed((changes) => notify('changes', changes))
+  readonly #book: SeriesBook
+  readonly #projection: Projection
+  readonly #insertBatch: Database.Statement
+  readonly #insertDevice: Database.Statement
+  #committedSeq: number
+  #failed: Error | undefined
+  #turnPending: NodeJS.Immediate | undefined
+  #turnLater: NodeJS.Timeout | undefined
+  #diskFullUntilMs = 0
+  #diskLookedAtMs = Number.NEGATIVE_INFINITY
+  #diskLow = false
+
+  constructor({ folder, durability, figures }: OpenOptions) {
+    this.#folder = folder
+    this.#durability = durability
+    this.#figures = figures
+    this.#lock = lockFolder(folder)
+    this.#db = new Database(join(folder, 'mooring.db'))
+    try {
+      prepareWriter(this.#db, durability)
+      migrate(this.#db)
+    } catch (error) {
+      this.#db.close()
+      this.#lock.close()
+      const isForeign = error instanceof SqliteError && error.code === 'SQLITE_NOTADB'
+      throw isForeign ? new Error(`${join(folder, 'mooring.db')} is not a database of Mooring; choose another folder with --data.`) : error
+    }
+    this.#insertBatch = this.#db.prepare('INSERT INTO journal (first_seq, last_seq, count, at_ms, bytes) VALUES (?, ?, ?, ?, ?)')
+    this.#insertDevice = this.#db.prepare('INSERT INTO devices (number, id, name, created_ms) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING')
+    const projectedSeq = this.#meta('projected_seq')
+    const journalSeq = this.#db.prepare<[], number>('SELECT last_seq FROM journal ORDER BY first_seq DESC LIMIT 1').pluck().get()
+    this.#committedSeq = Math.max(projectedSeq, journalSeq ?? 0)
+    this.#book = new SeriesBook(this.#db, this.#changes, projectedSeq)
+    this.#projection = new Projection(this.#book, figures)
+  }
+
+  open(): Opened {
+    this.#replay()
+    const epoch = this.#meta('epoch') + 1
+    this.#db
+      .prepare("INSERT INTO meta (name, value) VALUES ('epoch', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value")
+      .run(epoch)
+    const devices = this.#db.prepare<[], { id: DeviceId; number: number }>('SELECT id, number FROM devices').all()
+    return {
+      epoch,
+      nextSeq: this.#committedSeq + 1,
+      deviceIds: devices.map(({ id }) => id),
+      deviceNumbers: Float64Array.from(devices, ({ number }) => number),
+      retained: this.#db
+        .prepare<[], RetainedRow>('SELECT topic, seq, at_ms AS atMs, qos, properties, payload FROM retained ORDER BY topic')
+        .all(),
+    }
+  }
+
+  commit(batch: SealedBatch): CommitResult {
+    const cursor = new FrameCursor(Buffer.from(batch.buffer, 0, batch.length))
+    const release = () => notify('recycle', batch.buffer, [batch.buffer])
+    try {
+      if (this.#failed !== undefined) throw this.#failed
+      if (!this.#makeRoom()) return this.#answer({ is: 'full' }, release)
+      const { refused, checked, devices } = inspect(cursor)
+      this.#db.transaction(() => {
+        for (const { number, id, atMs } of devices) this.#insertDevice.run(number, id, id, atMs)
+        this.#insertBatch.run(batch.firstSeq, batch.lastSeq, batch.count, batch.atMs, cursor.bytes)
+      })()
+      this.#committedSeq = batch.lastSeq
+      this.#figures[figure.telemetryRefused]! += refused.length
+      this.#book.journalGrew(batch.length, batch.lastSeq)
+      this.#projection.add({ cursor: new FrameCursor(cursor.bytes), lastSeq: batch.lastSeq, checked, replayed: false, release })
+      this.#turnSoon()
+      return { is: 'stored', refused }
+    } catch (error) {
+      if (isFull(error)) return this.#answer({ is: 'full' }, release)
+      const { message } = error as Error
+      // Someone else held the database for longer than busy_timeout: nothing is broken.
+      if (!isBusy(error)) this.#fail(error as Error)
+      return this.#answer({ is: 'failed', detail: message }, release)
+    }
+  }
+
+  async settle(ids: readonly DeviceId[]): Promise<void> {
+    await this.#projection.reach(this.#committedSeq)
+    // With the disk full a read answers from what is in the tables.
+    this.#tryFlush(() => this.#book.flushDevices(ids))
+  }
+
+  watch(watch: Watch): void {
+    this.#changes.watch(watch)
+    this.#book.rewatch()
+  }
+
+  async close(): Promise<void> {
+    if (this.#failed === undefined) {
+      await this.#projection.reach(this.#committedSeq)
+      setSynchronous(this.#db, this.#durability)
+      this.#tryFlush(() => this.#book.flushAll())
+    }
+    clearImmediate(this.#turnPending)
+    clearTimeout(this.#turnLater)
+    this.#changes.stop()
+    this.#db.close()
+    this.#lock.close()
+  }
+
+  /** A crash left batches that are in the journal and not, or not all, in the tables. */
+  #replay(): void {
+    const rows = this.#db.prepare<{ seq: number }, { lastSeq: number; bytes: Buffer }>(`
+        SELECT last_seq AS lastSeq, bytes FROM journal
+        WHERE first_seq >= coalesce((SELECT max(first_seq) FROM journal WHERE first_seq <= $seq), 0) AND last_seq > $seq
+        ORDER BY first_seq LIMIT 1`)
+    const next = () => rows.get({ seq: this.#book.gatheredSeq })
+    for (let row = next(); row !== undefined; row = next()) {
+      this.#projection.add({
+        cursor: new FrameCursor(row.bytes),
+        lastSeq: row.lastSeq,
+        checked: undefined,
+        replayed: true,
+        release: () => {},
+      })
+      while (this.#projection.lagBytes > 0) {
+        this.#projection.step(Number.POSITIVE_INFINITY)
+        if (this.#book.dueInMs === 0) this.#book.flushSlice()
+      }
+    }
+    this.#book.flushAll()
+  }
+
+  /** False when nothing can be stored now: the disk is nearly full, or the series are so far behind that they must come first and cannot. */
+  #makeRoom(): boolean {
+    while (this.#projection.lagBytes > limits.projectionLagBytes) {
+      this.#projection.step(sliceMs)
+      this.#flushIfDue()
+      if (!this.#projection.ready && this.#projection.lagBytes > limits.projectionLagBytes) return false
+    }
+    const nowMs = performance.now()
+    if (nowMs > this.#diskLookedAtMs + lookAtDiskEveryMs) {
+      const { bavail, bsize } = statfsSync(this.#folder)
+      this.#diskLow = bavail * bsize < limits.diskReserveBytes
+      this.#diskLookedAtMs = nowMs
+    }
+    return !this.#diskLow
+  }
+
+  #turnSoon(): void {
+    this.#turnPending ??= setImmediate(() => {
+      this.#turnPending = undefined
+      this.#turn()
+    })
+  }
+
+  /** One slice of what is not urgent. Commits that arrived meanwhile are handled before the next. */
+  #turn(): void {
+    if (this.#failed !== undefined) return
+    try {
+      this.#projection.step(sliceMs)
+      this.#changes.offer()
+      this.#flushIfDue()
+    } catch (error) {
+      this.#fail(error as Error)
+      return
+    }
+    if (this.#projection.ready || this.#flushDueInMs() === 0) {
+      this.#turnSoon()
+      return
+    }
+    clearTimeout(this.#turnLater)
+    const dueInMs = this.#flushDueInMs()
+    if (dueInMs !== undefined) this.#turnLater = setTimeout(() => this.#turn(), dueInMs)
+  }
+
+  #flushDueInMs(): number | undefined {
+    const dueInMs = this.#book.dueInMs
+    return dueInMs === undefined ? undefined : Math.max(dueInMs, this.#diskFullUntilMs - performance.now(), 0)
+  }
+
+  #flushIfDue(): void {
+    if (this.#flushDueInMs() === 0) this.#tryFlush(() => this.#book.flushSlice())
+  }
+
+  /** A full disk keeps the points in memory; they are tried again. The journal has them, so no fsync is spent on them. */
+  #tryFlush(flush: () => void): void {
+    if (this.#durability === 'fsync') setSynchronous(this.#db, 'batched')
+    try {
+      flush()
+    } catch (error) {
+      if (!isFull(error) && !isBusy(error)) throw error
+      this.#diskFullUntilMs = performance.now() + retryFlushMs
+      this.#projection.letGo()
+    } finally {
+      if (this.#durability === 'fsync') setSynchronous(this.#db, 'fsync')
+    }
+  }
+
+  #answer(result: CommitResult, release: () => void): CommitResult {
+    release()
+    return result
+  }
+
+  #fail(error: Error): void {
+    if (this.#failed !== undefined) return
+    this.#failed = error
+    this.#projection.letGo()
+    notify('fatal', error)
+  }
+
+  #meta(name: string): number {
+    return this.#db.prepare<[string], number>('SELECT value FROM meta WHERE name = ?').pluck().get(name) ?? 0
+  }
+}
+
+function isFull(error: unknown): boolean {
+  return error instanceof SqliteError && error.code.startsWith('SQLITE_FULL')
+}
+
+function isBusy(error: unknown): boolean {
+  return error instanceof SqliteError && error.code.startsWith('SQLITE_BUSY')
+}
+
+let writer: Writer | undefined
+
+function opened(): Writer {
+  if (writer === undefined) throw new Refusal('store-failed', { detail: 'it is not open' })
+  return writer
+}
+
+serve({
+  open(options) {
+    writer = new Writer(options)
+    return writer.open()
+  },
+  commit: (batch) => opened().commit(batch),
+  settle: (ids) => opened().settle(ids),
+  watch: (watch) => opened().watch(watch),
+  close: () => opened().close(),
+} satisfies WriterFunctions)

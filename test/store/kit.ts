@@ -1,0 +1,103 @@
+// What the store's tests need again and again: a store in a new folder, and the hub's part of the journal in a few words.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import { systemClock } from '../../hub/clock.ts'
+import type { Refusal } from '../../hub/errors.ts'
+import { openSqliteStore } from '../../hub/store/sqlite/open.ts'
+import { type Changes, type Durability, frameFlags, type Store, type Waiter } from '../../hub/store/store.ts'
+
+const endings = new WeakMap<TestContext, (() => unknown)[]>()
+
+/** Cleans up after the test, the last thing first: a store is closed before its folder goes. */
+export function atEnd(t: TestContext, end: () => unknown): void {
+  const before = endings.get(t)
+  if (before !== undefined) {
+    before.unshift(end)
+    return
+  }
+  const all = [end]
+  endings.set(t, all)
+  t.after(async () => {
+    for (const each of all) await each()
+  })
+}
+
+export function newFolder(t: TestContext): string {
+  const folder = mkdtempSync(join(tmpdir(), 'mooring-store-'))
+  atEnd(t, () => rmSync(folder, { recursive: true, force: true }))
+  return folder
+}
+
+/** Closed with the test, unless the test did it. */
+export async function openIn(t: TestContext, folder: string, durability: Durability = 'fsync'): Promise<Store> {
+  const store = await openSqliteStore({ folder, durability, clock: systemClock })
+  atEnd(t, () => store.close())
+  return store
+}
+
+export interface Publication {
+  readonly device?: number
+  readonly flags?: number
+  readonly properties?: Uint8Array
+}
+
+/** Telemetry unless `flags` say otherwise. */
+export function publish(store: Store, topic: string, payload: string | Uint8Array, publication: Publication = {}): number {
+  const { device = 0, flags = frameFlags.telemetry, properties } = publication
+  const bytes = Buffer.from(payload)
+  // Between other bytes, as in a read buffer: an append must copy its part only.
+  const around = Buffer.concat([Buffer.from('before'), bytes, Buffer.from('after')])
+  return store.journal.append(Buffer.from(topic), device, flags, properties, around, 6, 6 + bytes.length)
+}
+
+/** A reading of the device with this number, whose id is `pump-` and the number. */
+export function reading(store: Store, device: number, payload: unknown, flags = 0): number {
+  const text = typeof payload === 'string' ? payload : JSON.stringify(payload)
+  return publish(store, `devices/pump-${device}/telemetry`, text, { device, flags: frameFlags.telemetry | flags })
+}
+
+/** Resolves when all that was appended so far is stored; rejects with the refusal when it is not. */
+export function stored(store: Store): Promise<number> {
+  return new Promise((resolve, reject: (why: Refusal) => void) => {
+    store.journal.after({ stored: (_, seq) => resolve(seq), failed: (_, why) => reject(why) }, 0)
+  })
+}
+
+/** A waiter that writes down what it is told. */
+export class Diary implements Waiter {
+  readonly lines: string[] = []
+
+  stored(token: number): void {
+    this.lines.push(`${token} stored`)
+  }
+
+  failed(token: number, why: Refusal): void {
+    this.lines.push(`${token} ${why.code}`)
+  }
+}
+
+/** Hands out what `onChanges` brings, one after the other. */
+export function changesOf(store: Store): () => Promise<Changes> {
+  const arrived: Changes[] = []
+  let wake = (): void => {}
+  store.onChanges((changes) => {
+    arrived.push(changes)
+    wake()
+  })
+  return async () => {
+    while (arrived.length === 0) {
+      await new Promise<void>((resolve) => {
+        wake = resolve
+      })
+    }
+    return arrived.shift()!
+  }
+}
+
+/** The points of one metric as pairs, thinned only when there are more than a test has. */
+export async function pointsOf(store: Store, deviceId: string, metric: string, pointsMax = 1_000_000): Promise<[number, unknown][]> {
+  const [series] = await store.history({ deviceId, metric, fromMs: 0, toMs: Number.MAX_SAFE_INTEGER, pointsMax })
+  return series === undefined ? [] : series.times.map((atMs, at) => [atMs, series.values[at]])
+}
