@@ -1,0 +1,287 @@
+// Every setting: one table gives the flag, the MOORING_* variable, the key in mooring.toml, the default, the check and the sentence.
+// Settings are read once at the start, frozen, and handed to who needs them; nothing else reads the environment.
+import { readFileSync } from 'node:fs'
+import { isIP } from 'node:net'
+import { parse as parseToml } from 'smol-toml'
+
+/** A wrong setting: ends the start with its sentence and nothing else. */
+export class SettingError extends Error {}
+
+interface Kind<T> {
+  /** What to write after the flag; empty for a flag that stands alone. */
+  readonly placeholder: string
+  /** Throws an Error whose message completes "--flag takes …". */
+  read(text: string): T
+}
+
+const port: Kind<number> = {
+  placeholder: 'PORT',
+  read(text) {
+    if (/^\d{1,5}$/.test(text) && Number(text) <= 65535) return Number(text)
+    throw new Error('a port from 0 (pick a free one) to 65535')
+  },
+}
+
+const portOrOff: Kind<number | 'off'> = {
+  placeholder: 'PORT|off',
+  read(text) {
+    if (text === 'off') return 'off'
+    try {
+      return port.read(text)
+    } catch (error) {
+      throw new Error(`${(error as Error).message}, or off`)
+    }
+  },
+}
+
+const address: Kind<string> = {
+  placeholder: 'ADDRESS',
+  read(text) {
+    if (text === 'localhost') return '127.0.0.1'
+    if (isIP(text) !== 0) return text
+    throw new Error('an IP address, such as 127.0.0.1 (this machine only) or 0.0.0.0 (every interface)')
+  },
+}
+
+const path: Kind<string> = {
+  placeholder: 'PATH',
+  read(text) {
+    if (text !== '' && !text.includes('\0')) return text
+    throw new Error('a path')
+  },
+}
+
+function oneOf<const T extends string>(...words: readonly T[]): Kind<T> {
+  return {
+    placeholder: words.join('|'),
+    read(text) {
+      const word = words.find((candidate) => candidate === text)
+      if (word !== undefined) return word
+      throw new Error(`one of ${words.join(', ')}`)
+    },
+  }
+}
+
+const anonymous: Kind<'loopback' | 'everyone' | 'nobody'> = {
+  placeholder: '',
+  read(text) {
+    if (text === '' || text === 'true' || text === 'everyone') return 'everyone'
+    if (text === 'false' || text === 'nobody') return 'nobody'
+    if (text === 'loopback') return 'loopback'
+    throw new Error('everyone (or nothing), loopback or nobody')
+  },
+}
+
+const origins: Kind<readonly string[]> = {
+  placeholder: 'ORIGIN,…',
+  read(text) {
+    return text
+      .split(',')
+      .filter((origin) => origin !== '')
+      .map((origin) => {
+        if (URL.canParse(origin) && new URL(origin).origin === origin) return origin
+        throw new Error('origins such as https://tools.example, parted by commas')
+      })
+  },
+}
+
+const yes: Kind<boolean> = {
+  placeholder: '',
+  read(text) {
+    if (text === '' || text === 'true') return true
+    if (text === 'false') return false
+    throw new Error('nothing, true or false')
+  },
+}
+
+interface Setting<T> {
+  readonly flag: string
+  readonly default: string
+  readonly is: Kind<T>
+  readonly says: string
+}
+
+const setting = <T>(flag: string, standard: string, is: Kind<T>, says: string): Setting<T> => ({ flag, default: standard, is, says })
+
+export const settings = {
+  listen: setting('listen', '127.0.0.1', address, 'address to listen on; 0.0.0.0 for every interface'),
+  mqttPort: setting('mqtt-port', '1883', portOrOff, 'TCP port for MQTT; 0 picks a free one, off turns it off'),
+  httpPort: setting('http-port', '8080', port, 'port for the dashboard, the API and MQTT over WebSocket; 0 picks a free one'),
+  data: setting('data', './data', path, 'folder of the database'),
+  durability: setting(
+    'durability',
+    'fsync',
+    oneOf('fsync', 'batched', 'memory'),
+    'when a message counts as stored: fsync = survives a power cut, batched = survives a crash of the hub, memory = survives neither',
+  ),
+  allowAnonymous: setting(
+    'allow-anonymous',
+    'loopback',
+    anonymous,
+    'let everyone in who can reach the address, without credentials; the default, loopback, means this machine only',
+  ),
+  allowOrigin: setting('allow-origin', '', origins, 'web pages from elsewhere that may talk to the hub, such as https://tools.example'),
+  logLevel: setting('log-level', 'info', oneOf('trace', 'debug', 'info', 'warn', 'error', 'silent'), 'least serious log line to print'),
+  readyJson: setting('ready-json', 'false', yes, 'print the ready page as one line of JSON, for programs'),
+} as const
+
+type Table = typeof settings
+export type SettingName = keyof Table
+export type Settings = { readonly [K in SettingName]: Table[K] extends Setting<infer T> ? T : never }
+
+export interface Configuration {
+  readonly settings: Settings
+  /** Where each value came from: `default`, `mooring.toml`, `MOORING_DATA`, `--data`. */
+  readonly sources: Readonly<Record<SettingName, string>>
+  readonly command: 'run' | 'help' | 'check' | 'version'
+}
+
+const names = Object.keys(settings) as SettingName[]
+const defaultFile = 'mooring.toml'
+
+/** Flags win over the environment, the environment over the file, the file over the default. Throws `SettingError`. */
+export function readConfiguration(argv: readonly string[], environment: Readonly<Record<string, string | undefined>>): Configuration {
+  const flags = readFlags(argv)
+  const given = flags.values.get('config') ?? environment['MOORING_CONFIG']
+  const file = readFile(given ?? defaultFile, given !== undefined)
+
+  const values: Record<string, unknown> = {}
+  const sources: Record<string, string> = {}
+  for (const name of names) {
+    const { flag, default: standard } = settings[name]
+    const candidates: readonly (readonly [string, string | undefined])[] = [
+      [`--${flag}`, flags.values.get(flag)],
+      [environmentName(flag), environment[environmentName(flag)]],
+      [given ?? defaultFile, file.get(flag)],
+      ['default', standard],
+    ]
+    const [source, text] = candidates.find(([, value]) => value !== undefined) as readonly [string, string]
+    try {
+      values[name] = settings[name].is.read(text)
+    } catch (error) {
+      const place =
+        source.startsWith('--') || source.startsWith('MOORING_') ? source : source === 'default' ? `--${flag}` : `${source}: ${flag}`
+      throw new SettingError(`${place} takes ${(error as Error).message}; it was given "${text}".`)
+    }
+    sources[name] = source
+  }
+  return { settings: Object.freeze(values) as Settings, sources: sources as Record<SettingName, string>, command: flags.command }
+}
+
+/** All defaults, with what the caller says instead: for tests and for programs that embed the hub. Reads no file and no environment. */
+export function settingsWith(changes: Partial<Settings>): Settings {
+  const defaults = Object.fromEntries(names.map((name) => [name, settings[name].is.read(settings[name].default)])) as Settings
+  return Object.freeze({ ...defaults, ...changes })
+}
+
+function environmentName(flag: string): string {
+  return `MOORING_${flag.toUpperCase().replaceAll('-', '_')}`
+}
+
+function readFlags(argv: readonly string[]): { command: Configuration['command']; values: Map<string, string> } {
+  const values = new Map<string, string>()
+  let command: Configuration['command'] = 'run'
+  for (let at = 0; at < argv.length; at++) {
+    const word = argv[at] as string
+    if (word === '--help' || word === '-h') command = 'help'
+    else if (word === '--check') command = 'check'
+    else if (word === '--version') command = 'version'
+    else {
+      const [flag = '', attached] = splitOnce(word.startsWith('--') ? word.slice(2) : '', '=')
+      const known = names.find((name) => settings[name].flag === flag)
+      if (known === undefined && flag !== 'config')
+        throw new SettingError(`There is no setting ${word}. ${nearest(flag)}--help lists them all.`)
+      const standsAlone = known !== undefined && settings[known].is.placeholder === ''
+      const following = argv[at + 1]
+      if (attached !== undefined) values.set(flag, attached)
+      else if (standsAlone) values.set(flag, '')
+      else if (following !== undefined) {
+        values.set(flag, following)
+        at++
+      } else throw new SettingError(`--${flag} needs a value after it.`)
+    }
+  }
+  return { command, values }
+}
+
+function readFile(file: string, mustExist: boolean): Map<string, string> {
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (error) {
+    if (!mustExist && (error as NodeJS.ErrnoException).code === 'ENOENT') return new Map()
+    throw new SettingError(`The settings file ${file} cannot be read: ${(error as Error).message}.`)
+  }
+  let table: Record<string, unknown>
+  try {
+    table = parseToml(text)
+  } catch (error) {
+    throw new SettingError(`The settings file ${file} is not TOML: ${(error as Error).message.split('\n')[0]}.`)
+  }
+  const values = new Map<string, string>()
+  for (const [key, value] of Object.entries(table)) {
+    if (!names.some((name) => settings[name].flag === key))
+      throw new SettingError(`${file} sets ${key}, which does not exist. ${nearest(key)}--help lists all settings.`)
+    values.set(key, Array.isArray(value) ? value.join(',') : String(value))
+  }
+  return values
+}
+
+function splitOnce(text: string, mark: string): [string, string | undefined] {
+  const at = text.indexOf(mark)
+  return at === -1 ? [text, undefined] : [text.slice(0, at), text.slice(at + mark.length)]
+}
+
+/** "Did you mean …? " for a name that is a typing error or two away from a setting; else nothing. */
+function nearest(word: string): string {
+  const [closest] = names.map((name) => settings[name].flag).sort((a, b) => distance(word, a) - distance(word, b))
+  return closest !== undefined && distance(word, closest) <= 2 ? `Did you mean --${closest}? ` : ''
+}
+
+/** Levenshtein's: letters to add, drop or change. */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, at) => at)
+  for (let i = 1; i <= a.length; i++) {
+    const above = row
+    row = [i]
+    for (let j = 1; j <= b.length; j++) {
+      const change = (above[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1)
+      row.push(Math.min((above[j] as number) + 1, (row[j - 1] as number) + 1, change))
+    }
+  }
+  return row[b.length] as number
+}
+
+/** What `--help` prints. */
+export function helpText(): string {
+  const rows = names.map((name) => {
+    const { flag, is, says, default: standard } = settings[name]
+    return [`--${flag}${is.placeholder === '' ? '' : ` ${is.placeholder}`}`, `${says}${standard === '' ? '' : ` [${standard}]`}`] as const
+  })
+  rows.push(['--config PATH', `settings file in TOML, keys as the flags without -- [${defaultFile}, when there is one]`])
+  rows.push(['--check', 'print every setting with its value and where it came from, then exit'])
+  rows.push(['--version', 'print the version, then exit'])
+  const width = 26
+  // A flag too long for its column stands on a line of its own.
+  const lines = rows.map(([flag, says]) =>
+    flag.length > width ? `  ${flag}\n${' '.repeat(width + 4)}${says}` : `  ${flag.padEnd(width)}  ${says}`,
+  )
+  return [
+    'Mooring, an IoT connection hub.',
+    '',
+    'npm start -- [settings]',
+    '',
+    ...lines,
+    '',
+    `Each is also a variable: --mqtt-port is ${environmentName('mqtt-port')}.`,
+  ].join('\n')
+}
+
+/** What `--check` prints. */
+export function checkText({ settings: values, sources }: Configuration): string {
+  const rows = names.map((name) => [settings[name].flag, String(values[name]), sources[name]] as const)
+  const widths = [0, 1].map((column) => Math.max(...rows.map((row) => (row[column] as string).length)))
+  return rows
+    .map(([flag, value, source]) => `${flag.padEnd(widths[0] as number)}  ${value.padEnd(widths[1] as number)}  ${source}`)
+    .join('\n')
+}

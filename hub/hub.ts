@@ -1,0 +1,146 @@
+// Every part of the hub, built and joined on one page. What is built here is all there is.
+//
+//   sockets → listen ┬ mqtt ┐
+//                    ├ api  ├→ session → routing → store ⇒ writer thread: journal, commit, series
+//                    └ live ┘                          ⇒ reader thread: history
+import type { AddressInfo, Server } from 'node:net'
+import { join } from 'node:path'
+import type { Logger } from 'pino'
+import type { Listeners } from './api/parts.ts'
+import { type Clock, systemClock } from './clock.ts'
+import type { Settings } from './config.ts'
+import { Refusal } from './errors.ts'
+import { Admission } from './listen/admission.ts'
+import { createHttpServer } from './listen/http.ts'
+import { createMqttServer } from './listen/tcp.ts'
+import { Upgrades } from './listen/upgrade.ts'
+import { Feed } from './live/feed.ts'
+import { FiguresEverySecond } from './live/figures.ts'
+import { Presence } from './live/presence.ts'
+import { Metrics } from './metrics.ts'
+import { Engine } from './mqtt/engine.ts'
+import { Devices } from './routing/devices.ts'
+import { Retained } from './routing/retained.ts'
+import { Router } from './routing/router.ts'
+import { TopicTree } from './routing/topic-tree.ts'
+import { Sessions } from './session/sessions.ts'
+import { openSqliteStore } from './store/sqlite/open.ts'
+import type { Store } from './store/store.ts'
+import { version } from './version.ts'
+import { Wheel } from './wheel.ts'
+
+export interface HubOptions {
+  readonly settings: Settings
+  readonly log: Logger
+  readonly clock?: Clock
+  /** The disk failed for good: nothing more can be stored, so the process should end. */
+  onFatal(error: Error): void
+}
+
+export interface Hub {
+  readonly listeners: Listeners
+  readonly store: Store
+  /** Says goodbye to everyone, stores what is open, closes the files. */
+  stop(): Promise<void>
+}
+
+/** How long peers may take to read their goodbye at the stop. */
+const farewellMs = 1000
+
+/** Opens the store, builds the parts, listens. Throws with a sentence when the store or a port cannot be had. */
+export async function startHub({ settings, log, clock = systemClock, onFatal }: HubOptions): Promise<Hub> {
+  const startedAt = clock.now()
+  const store = await openSqliteStore({ folder: settings.data, durability: settings.durability, clock })
+  store.onFatal(onFatal)
+
+  const metrics = new Metrics()
+  const wheel = new Wheel(clock)
+  const admission = new Admission(settings)
+  const retained = new Retained()
+  for (const message of store.retainedAtStart) retained.set(message)
+
+  const feed = new Feed(store, clock, metrics)
+  const presence: Presence = new Presence(
+    feed,
+    (id) => devices.has(id),
+    (id) => sessions.find(id)?.presence.at === 'online',
+  )
+  const devices: Devices = new Devices(store.devicesAtStart, store.journal, clock, {
+    onDeviceCreated: (id, atMs) => presence.onCreated(id, atMs),
+  })
+  const router = new Router(new TopicTree(), retained, store.journal, devices, clock, metrics)
+  const sessions: Sessions = new Sessions(router, wheel, clock, metrics, {
+    onOnline: (session) => presence.onOnline(session.clientId),
+    onAway: (session) => presence.onAway(session.clientId),
+  })
+  const engine = new Engine({
+    router,
+    sessions,
+    journal: store.journal,
+    wheel,
+    clock,
+    metrics,
+    log,
+    authenticate: ({ address }) => admission.assertAnonymous(address),
+  })
+  const figures = new FiguresEverySecond(
+    { store, router, devices, sessions, metrics, clock, connections: () => engine.connections.size, connected: () => presence.connected },
+    (now) => feed.onFigures(now),
+  )
+
+  let listeners: Listeners = { mqtt: null, http: { address: settings.listen, port: 0 } }
+  const api = { store, router, devices, sessions, metrics, version, startedAt, figures: () => figures.now(), listeners: () => listeners }
+  const app = await createHttpServer({ api, feed, admission, log, dashboardFolder: join(import.meta.dirname, '..', 'dashboard', 'dist') })
+  const welcome = () => ({ hub: { version, durability: store.durability, startedAt }, now: clock.now() })
+  const upgrades = new Upgrades(app.server, { engine, feed, admission, welcome })
+  const mqttServer = createMqttServer(engine, admission)
+
+  const stop = async () => {
+    const why = new Refusal('shutting-down')
+    figures.stop()
+    mqttServer.close()
+    const httpClosed = app.close()
+    upgrades.closeViewers(why)
+    engine.closeAll(why)
+    await emptied(() => engine.connections.size === 0, farewellMs)
+    engine.destroyAll()
+    upgrades.destroyViewers()
+    app.server.closeAllConnections()
+    await httpClosed
+    wheel.stop()
+    await store.close()
+  }
+
+  try {
+    listeners = {
+      mqtt: settings.mqttPort === 'off' ? null : await listen(mqttServer, settings.listen, settings.mqttPort, 'mqtt-port'),
+      http: await listen(app.server, settings.listen, settings.httpPort, 'http-port'),
+    }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+  return { listeners, store, stop }
+}
+
+async function listen(server: Server, address: string, port: number, flag: string): Promise<{ address: string; port: number }> {
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', (error: NodeJS.ErrnoException) => {
+      const known: Record<string, string> = {
+        EADDRINUSE: `Port ${port} is taken by another program. Choose another with --${flag} (0 picks a free one).`,
+        EACCES: `Port ${port} needs more rights than this process has. Choose one above 1023 with --${flag}.`,
+        EADDRNOTAVAIL: `${address} is not an address of this machine. Choose another with --listen.`,
+      }
+      reject(new Error(known[error.code ?? ''] ?? error.message, { cause: error }))
+    })
+    server.listen(port, address, resolve)
+  })
+  const bound = server.address() as AddressInfo
+  return { address: bound.address, port: bound.port }
+}
+
+/** Resolves when `isEmpty` holds, or after `withinMs`. */
+async function emptied(isEmpty: () => boolean, withinMs: number): Promise<void> {
+  const deadline = performance.now() + withinMs
+  while (!isEmpty() && performance.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 5))
+}

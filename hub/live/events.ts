@@ -1,0 +1,81 @@
+// GET /v1/events: the feed as server-sent events (WHATWG HTML, section 9.2), for programs and `curl -N`.
+import type { FastifyInstance } from 'fastify'
+import Type from 'typebox'
+import { isDeviceId } from '../../devices/device.ts'
+import { Refusal } from '../errors.ts'
+import { limits } from '../limits.ts'
+import type { Feed, Frame, Viewer } from './feed.ts'
+
+/** A comment line this often keeps proxies and half-open detection content. */
+const heartbeatMs = 15_000
+
+export function eventRoutes(app: FastifyInstance, feed: Feed): void {
+  app.get(
+    '/v1/events',
+    {
+      schema: {
+        summary: 'Watch changes as they happen',
+        description: [
+          'A stream of server-sent events. `changes` holds the newest values in columns (devices, metrics, times in Unix ms, values), at most',
+          'ten times a second; `devices` holds devices that were created, connected or disconnected; `resync` says that the reader fell',
+          'behind and should fetch what it shows again.',
+        ].join(' '),
+        querystring: Type.Object({
+          device: Type.Optional(Type.Union([Type.String(), Type.Array(Type.String())], { description: 'Only these devices; may repeat.' })),
+        }),
+        produces: ['text/event-stream'],
+      },
+    },
+    (request, reply) => {
+      const { device } = request.query as { device?: string | string[] }
+      const watched = device === undefined ? 'all' : watchedOf(Array.isArray(device) ? device : [device])
+      const { raw } = reply
+      let owesResync = false
+      const viewer: Viewer = {
+        get writable() {
+          return raw.writableLength < limits.viewerWriteBytes
+        },
+        send(frame) {
+          if (owesResync) raw.write('event: resync\ndata: {}\n\n')
+          owesResync = false
+          const text = eventsOf(frame)
+          if (text !== '') raw.write(text)
+        },
+        resync() {
+          owesResync = true
+        },
+      }
+      const view = feed.open(viewer)
+      reply.hijack()
+      raw.writeHead(200, {
+        'content-type': 'text/event-stream; charset=utf-8',
+        'cache-control': 'no-store',
+        'x-accel-buffering': 'no',
+      })
+      raw.write('retry: 2000\n\n')
+      feed.watch(view, watched)
+      const heartbeat = setInterval(() => {
+        if (viewer.writable) raw.write(':\n\n')
+      }, heartbeatMs)
+      raw.on('close', () => {
+        clearInterval(heartbeat)
+        feed.close(view)
+      })
+    },
+  )
+}
+
+function watchedOf(devices: readonly string[]): ReadonlySet<string> {
+  for (const id of devices) if (!isDeviceId(id)) throw new Refusal('device-id-invalid', { id })
+  if (devices.length > limits.watchedDevices) {
+    throw new Refusal('request-invalid', { detail: `one stream names at most ${limits.watchedDevices} devices (limits.watchedDevices)` })
+  }
+  return new Set(devices)
+}
+
+function eventsOf({ changes, devices }: Frame): string {
+  let text = ''
+  if (devices !== undefined) text += `event: devices\ndata: ${JSON.stringify(devices)}\n\n`
+  if (changes !== undefined) text += `event: changes\ndata: ${JSON.stringify(changes)}\n\n`
+  return text
+}

@@ -1,0 +1,71 @@
+// The process: settings, start, signals, exit code.
+//
+// Exit codes: 0 stopped as asked, 1 could not start, 2 a setting is wrong, 74 the disk failed (EX_IOERR: let a supervisor start it again).
+import pino from 'pino'
+import { type Configuration, checkText, helpText, readConfiguration, SettingError } from './config.ts'
+import { type Hub, startHub } from './hub.ts'
+import { readyJson, readyPage } from './ready.ts'
+import { version } from './version.ts'
+
+const diskFailed = 74
+
+async function main(): Promise<void> {
+  let configuration: Configuration
+  try {
+    configuration = readConfiguration(process.argv.slice(2), process.env)
+  } catch (error) {
+    if (!(error instanceof SettingError)) throw error
+    console.error(`mooring: ${error.message}`)
+    process.exitCode = 2
+    return
+  }
+  const { command, settings } = configuration
+  if (command === 'help') console.log(helpText())
+  else if (command === 'check') console.log(checkText(configuration))
+  else if (command === 'version') console.log(version)
+  else await run(settings)
+}
+
+async function run(settings: Configuration['settings']): Promise<void> {
+  const startedMs = performance.now()
+  // Log lines go to stderr: stdout is for the ready page alone.
+  const log = pino(
+    { level: settings.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime },
+    pino.destination({ dest: 2, sync: true }),
+  )
+  let hub: Hub
+  try {
+    hub = await startHub({
+      settings,
+      log,
+      onFatal(error) {
+        log.fatal({ err: error }, 'the disk failed; nothing more can be stored')
+        process.exit(diskFailed)
+      },
+    })
+  } catch (error) {
+    console.error(`mooring: ${(error as Error).message}`)
+    log.debug({ err: error }, 'could not start')
+    process.exitCode = 1
+    return
+  }
+  console.log(settings.readyJson ? readyJson(hub) : readyPage(hub, settings, performance.now() - startedMs))
+
+  let stopping = false
+  const stop = (signal: NodeJS.Signals) => {
+    if (stopping) process.exit(130) // asked twice: leave now, the journal is safe at any moment
+    stopping = true
+    log.info(`${signal}: stopping`)
+    hub.stop().then(
+      () => process.exit(0),
+      (error: unknown) => {
+        log.fatal({ err: error }, 'could not stop cleanly')
+        process.exit(1)
+      },
+    )
+  }
+  process.on('SIGINT', stop)
+  process.on('SIGTERM', stop)
+}
+
+await main()

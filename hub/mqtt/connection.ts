@@ -1,0 +1,348 @@
+// One MQTT connection: its states, its packets, its keep-alive, its closing. What each packet means stands in a file of its own.
+import type { Message, QoS } from '../../devices/message.ts'
+import { Refusal } from '../errors.ts'
+import { limits } from '../limits.ts'
+import type { Route } from '../routing/router.ts'
+import type { Connection, Transport } from '../session/connection.ts'
+import type { Session } from '../session/session.ts'
+import type { Waiter } from '../store/store.ts'
+import type { Timed } from '../wheel.ts'
+import { onFailed, onStored } from './acks.ts'
+import {
+  type AuthPacket,
+  type ConnectPacket,
+  type DisconnectPacket,
+  encodeConnack,
+  encodeDisconnect,
+  type PacketHandler,
+  PacketReader,
+  type ProtocolVersion,
+  type PublishView,
+  pingresp,
+  type SubscribePacket,
+  type UnsubscribePacket,
+} from './codec.ts'
+import { onConnect } from './connect.ts'
+import { encodeDelivery } from './deliver.ts'
+import type { Engine } from './engine.ts'
+import { Output } from './output.ts'
+import { onPublish } from './publish.ts'
+import { onSubscribe, onUnsubscribe } from './subscribe.ts'
+import type { Touched } from './turn.ts'
+import type { Wire } from './wire.ts'
+
+export type State =
+  | { readonly is: 'waiting-for-connect' }
+  | { readonly is: 'connected'; readonly session: Session }
+  | { readonly is: 'closed'; readonly why: string }
+
+/** Reasons not to read from the wire; it is read again when none is left. */
+export const hold = { window: 1, backlog: 2, answers: 4 } as const
+
+/** How long a peer may take to read our goodbye. */
+const farewellSeconds = 5
+
+const waitingForConnect: State = { is: 'waiting-for-connect' }
+
+export class MqttConnection implements PacketHandler, Connection, Waiter, Timed, Touched {
+  readonly engine: Engine
+  readonly #wire: Wire
+  readonly #reader: PacketReader
+  readonly output = new Output()
+  #state: State = waitingForConnect
+  #holds = 0
+  #closing = false
+  #lastHeardTick: number
+  keepAliveSeconds = 0
+  dueTick = 0
+  touched = false
+  /** PUBLISHes whose answer waits for the commit, at QoS 1 and 2. */
+  unansweredQoS1 = 0
+  unansweredQoS2 = 0
+  /** 5: PUBLISHes at QoS 2 that came on this connection and whose PUBREL has not. */
+  unreleased = 0
+  /** The route of the last PUBLISH: most devices have one topic. */
+  lastRoute: Route | undefined = undefined
+  /** 5: topic aliases the client has set, section 3.3.2.3.4. */
+  aliases: Map<number, Route> | undefined = undefined
+  inflightMax: number = limits.inflightMessages
+  /** 5: the largest packet the client takes. */
+  packetBytesMax = Number.POSITIVE_INFINITY
+  /** 5: false when the client wants no reason strings.  [MQTT-3.1.2-29] */
+  wantsReasons = true
+
+  constructor(engine: Engine, wire: Wire) {
+    this.engine = engine
+    this.#wire = wire
+    this.#reader = new PacketReader(this)
+    this.#lastHeardTick = engine.wheel.tick
+    engine.connections.add(this)
+    engine.metrics.connectionsOpened++
+    engine.wheel.arm(this, limits.connectSeconds)
+  }
+
+  get transport(): Transport {
+    return this.#wire.transport
+  }
+
+  get address(): string {
+    return this.#wire.address
+  }
+
+  /** 4 until CONNECT says otherwise: the oldest answer any client understands. */
+  get version(): ProtocolVersion {
+    return this.#reader.version === 0 ? 4 : this.#reader.version
+  }
+
+  get state(): State {
+    return this.#state
+  }
+
+  get writable(): boolean {
+    return this.output.bytes + this.#wire.waitingBytes < limits.connectionWriteBytes
+  }
+
+  toString(): string {
+    const name = this.#state.is === 'connected' ? this.#state.session.clientId : '(no client yet)'
+    return `${name} from ${this.address} over ${this.transport}`
+  }
+
+  // ── from the wire ──
+
+  /** Bytes came. Whatever goes wrong with them ends this connection and nothing else. */
+  onBytes(chunk: Buffer): void {
+    if (this.#state.is === 'closed') return
+    this.#lastHeardTick = this.engine.wheel.tick
+    this.engine.metrics.bytesReceived += chunk.length
+    try {
+      this.#reader.read(chunk)
+    } catch (error) {
+      this.#fail(error)
+      return
+    }
+    if (this.engine.journal.full) this.#waitForRoom()
+    if (this.output.bytes + this.#wire.waitingBytes > limits.connectionAnswerBytes) this.holdReading(hold.answers)
+  }
+
+  /** The peer has taken what was written. */
+  onDrain(): void {
+    this.releaseReading(hold.answers)
+    if (this.#state.is === 'connected') this.#state.session.flush()
+  }
+
+  /** The wire is gone. Without a DISCONNECT before, the will is due. */
+  onWireClosed(why: string): void {
+    this.engine.connections.delete(this)
+    this.engine.wheel.disarm(this)
+    this.#leave(why, true)
+  }
+
+  // ── packets ──
+
+  onConnect(packet: ConnectPacket): void {
+    onConnect(this, packet)
+  }
+
+  onPublish(publish: PublishView): void {
+    onPublish(this, publish)
+  }
+
+  onPuback(packetId: number): void {
+    this.session.finished(packetId)
+  }
+
+  onPubrec(packetId: number, reasonCode: number): void {
+    const { session } = this
+    if (reasonCode >= 0x80) {
+      session.finished(packetId)
+      return
+    }
+    // An identifier we do not know is released all the same, so that the peer can let go of it.  5: section 4.3.3, 0x92
+    const known = session.received(packetId)
+    this.answer('pubrel', packetId, known ? 0 : 0x92)
+  }
+
+  onPubrel(packetId: number): void {
+    const known = this.session.receivedQoS2?.delete(packetId) ?? false
+    if (known && this.unreleased > 0) this.unreleased--
+    this.answer('pubcomp', packetId, known ? 0 : 0x92)
+  }
+
+  onPubcomp(packetId: number): void {
+    this.session.finished(packetId)
+  }
+
+  onSubscribe(packet: SubscribePacket): void {
+    onSubscribe(this, packet)
+  }
+
+  onUnsubscribe(packet: UnsubscribePacket): void {
+    onUnsubscribe(this, packet)
+  }
+
+  onPingreq(): void {
+    this.say(pingresp)
+  }
+
+  onDisconnect(packet: DisconnectPacket): void {
+    const { session } = this
+    if (packet.sessionExpirySeconds !== undefined) {
+      if (session.expirySeconds === 0 && packet.sessionExpirySeconds > 0) {
+        throw new Refusal('protocol-error', { detail: 'a session that ends with its connection cannot be given an expiry at its end' }) //  5: section 3.14.2.2.2
+      }
+      session.expirySeconds = Math.min(packet.sessionExpirySeconds, limits.sessionExpirySeconds)
+    }
+    const wantsWill = packet.reasonCode === 0x04 //  5: [MQTT-3.14.4-3]  3.1.1: [MQTT-3.14.4-3]
+    this.#reader.stop()
+    this.#leave('DISCONNECT', wantsWill)
+    this.#farewell()
+  }
+
+  onAuth(_packet: AuthPacket): void {
+    throw new Refusal('protocol-error', { detail: 'AUTH without an authentication method in CONNECT' }) //  5: [MQTT-4.12.0-6]
+  }
+
+  // ── to the peer ──
+
+  /** The session of a connected client: packets come only after CONNECT, the reader sees to that. */
+  get session(): Session {
+    if (this.#state.is !== 'connected') throw new Error(`a packet in state ${this.#state.is}`)
+    return this.#state.session
+  }
+
+  send(message: Message, qos: QoS, retain: boolean, identifiers: readonly number[] | undefined, packetId: number, dup: boolean): boolean {
+    const bytes = encodeDelivery(message, this.version, qos, retain, identifiers, packetId, dup, this.engine.clock.now())
+    if (bytes.length > this.packetBytesMax) return false
+    this.say(bytes)
+    return true
+  }
+
+  sendRelease(packetId: number): void {
+    this.answer('pubrel', packetId, 0)
+  }
+
+  /** A whole packet, out at the end of this turn. */
+  say(packet: Buffer): void {
+    this.output.add(packet)
+    this.engine.turn.touch(this)
+  }
+
+  answer(type: 'puback' | 'pubrec' | 'pubrel' | 'pubcomp', packetId: number, reasonCode: number): void {
+    this.output.addAck(type, packetId, reasonCode, this.version)
+    this.engine.turn.touch(this)
+  }
+
+  flush(): void {
+    if (this.output.isEmpty) return
+    this.engine.metrics.bytesSent += this.output.writeTo(this.#wire)
+    // A socket that took it all, or all but less than its high-water mark (64 KiB), has nothing to drain and will not say so.
+    if (this.#wire.waitingBytes < limits.connectionAnswerBytes) this.onDrain()
+  }
+
+  stored(token: number): void {
+    onStored(this, token)
+  }
+
+  failed(token: number, why: Refusal): void {
+    onFailed(this, token, why)
+  }
+
+  // ── life ──
+
+  connected(session: Session): void {
+    this.#become({ is: 'connected', session })
+    if (this.keepAliveSeconds === 0) this.engine.wheel.disarm(this)
+    else this.engine.wheel.arm(this, this.keepAliveSeconds * 1.5) //  5: [MQTT-3.1.2-22]  3.1.1: [MQTT-3.1.2-24]
+  }
+
+  /** The time to CONNECT, the keep-alive or the farewell is over. Packets only note when they came, so the deadline moves here. */
+  onDue(): void {
+    if (this.#state.is === 'closed') {
+      this.#wire.destroy()
+      return
+    }
+    if (this.#state.is === 'waiting-for-connect') {
+      this.close(new Refusal('connect-timeout', { seconds: limits.connectSeconds }))
+      return
+    }
+    const silentSeconds = this.engine.wheel.tick - this.#lastHeardTick
+    const allowedSeconds = this.keepAliveSeconds * 1.5
+    if (silentSeconds < allowedSeconds) {
+      this.engine.wheel.arm(this, allowedSeconds - silentSeconds)
+      return
+    }
+    this.close(new Refusal('keep-alive-timeout', { seconds: allowedSeconds }))
+  }
+
+  /** Says why in the words of the protocol, then closes: DISCONNECT in 5, a CONNACK before a session, nothing but the closing in 3.x. */
+  close(why: Refusal): void {
+    if (this.#closing) return
+    this.engine.metrics.refused(why.code)
+    this.#reader.stop()
+    const reason = this.wantsReasons ? why.message : undefined
+    if (this.#state.is === 'connected') {
+      const goodbye = encodeDisconnect(why.row.mqtt, reason)
+      if (this.version === 5) this.output.add(goodbye.length > this.packetBytesMax ? encodeDisconnect(why.row.mqtt) : goodbye) //  5: [MQTT-3.14.2-3]
+    } else if (why.code === 'version-unsupported' || why.code === 'client-id-invalid' || this.#reader.version !== 0) {
+      this.output.add(encodeConnack(this.version, { sessionPresent: false, reasonCode: why.row.mqtt, reasonString: reason }))
+    }
+    this.#leave(why.message, true)
+    this.#farewell()
+  }
+
+  destroy(): void {
+    this.#wire.destroy()
+  }
+
+  holdReading(reason: number): void {
+    if (this.#holds === 0) this.#wire.pause()
+    this.#holds |= reason
+  }
+
+  releaseReading(reason: number): void {
+    if ((this.#holds & reason) === 0) return
+    this.#holds &= ~reason
+    if (this.#holds === 0) this.#wire.resume()
+  }
+
+  #fail(error: unknown): void {
+    if (error instanceof Refusal) {
+      this.engine.log.info({ client: this.toString(), code: error.code }, error.message)
+      this.close(error)
+      return
+    }
+    this.engine.log.error({ err: error, client: this.toString() }, 'a bug ended a connection')
+    this.close(new Refusal('internal-error', { detail: this.toString() }))
+  }
+
+  /** Leaves the session, once. */
+  #leave(why: string, wantsWill: boolean): void {
+    const state = this.#state
+    if (state.is === 'closed') return
+    this.#become({ is: 'closed', why })
+    if (state.is === 'connected') this.engine.sessions.leave(state.session, this, { publishWill: wantsWill })
+  }
+
+  #farewell(): void {
+    if (this.#closing) return
+    this.#closing = true
+    this.flush()
+    this.#wire.end()
+    this.engine.wheel.arm(this, farewellSeconds)
+  }
+
+  #waitForRoom(): void {
+    if ((this.#holds & hold.backlog) !== 0) return
+    this.holdReading(hold.backlog)
+    this.engine.journal.whenRoom(() => this.releaseReading(hold.backlog))
+  }
+
+  /** A connection's life can be read from the log. */
+  #become(next: State): void {
+    const before = this.#state
+    this.#state = next
+    if (!this.engine.log.isLevelEnabled('debug')) return // the name costs more than the change
+    const client = before.is === 'connected' ? `${before.session.clientId} from ${this.address} over ${this.transport}` : this.toString()
+    this.engine.log.debug({ client }, `${before.is} → ${next.is}${next.is === 'closed' ? ` (${next.why})` : ''}`)
+  }
+}

@@ -1,0 +1,62 @@
+// What all MQTT connections share: the parts of the hub they talk to, and the list of who is connected.
+import type { Logger } from 'pino'
+import type { Clock } from '../clock.ts'
+import type { Refusal } from '../errors.ts'
+import type { Metrics } from '../metrics.ts'
+import type { Router } from '../routing/router.ts'
+import type { Sessions } from '../session/sessions.ts'
+import type { Journal } from '../store/store.ts'
+import type { Wheel } from '../wheel.ts'
+import type { MqttConnection } from './connection.ts'
+import { Turn } from './turn.ts'
+
+export interface EngineParts {
+  readonly router: Router
+  readonly sessions: Sessions
+  readonly journal: Journal
+  readonly wheel: Wheel
+  readonly clock: Clock
+  readonly metrics: Metrics
+  readonly log: Logger
+  /** Throws the `Refusal` for who may not come in. Identity is asked here, once for each connection. */
+  authenticate(connect: { clientId: string; username: string | undefined; address: string }): void
+}
+
+export class Engine {
+  readonly router: Router
+  readonly sessions: Sessions
+  readonly journal: Journal
+  readonly wheel: Wheel
+  readonly clock: Clock
+  readonly metrics: Metrics
+  readonly log: Logger
+  readonly authenticate: EngineParts['authenticate']
+  readonly turn = new Turn()
+  readonly connections = new Set<MqttConnection>()
+  #lastAnonymous = 0
+
+  constructor(parts: EngineParts) {
+    this.router = parts.router
+    this.sessions = parts.sessions
+    this.journal = parts.journal
+    this.wheel = parts.wheel
+    this.clock = parts.clock
+    this.metrics = parts.metrics
+    this.log = parts.log
+    this.authenticate = parts.authenticate
+  }
+
+  /** A client identifier for a client that brought none; not used by any session of this run.  5: [MQTT-3.1.3-6] */
+  assignClientId(): string {
+    this.#lastAnonymous++
+    return `auto-${this.clock.now().toString(36)}-${this.#lastAnonymous.toString(36)}`
+  }
+
+  closeAll(why: Refusal): void {
+    for (const connection of this.connections) connection.close(why)
+  }
+
+  destroyAll(): void {
+    for (const connection of this.connections) connection.destroy()
+  }
+}

@@ -1,0 +1,74 @@
+// Which devices are on record. A device appears with its first message: its record goes into the same commit as that message.
+import type { DeviceId } from '../../devices/device.ts'
+import type { Clock } from '../clock.ts'
+import { Refusal } from '../errors.ts'
+import { limits } from '../limits.ts'
+import type { Journal, Waiter } from '../store/store.ts'
+
+export interface DeviceWatcher {
+  onDeviceCreated(id: DeviceId, atMs: number): void
+}
+
+export class Devices implements Waiter {
+  readonly #numbers: Map<DeviceId, number>
+  readonly #journal: Journal
+  readonly #clock: Clock
+  readonly #watcher: DeviceWatcher
+  /** New devices whose commit is on its way, by number: the token of their wait. */
+  readonly #unconfirmed = new Map<number, DeviceId>()
+  #newest: number
+  #minute = 0
+  #createdThisMinute = 0
+
+  constructor(onRecord: ReadonlyMap<DeviceId, number>, journal: Journal, clock: Clock, watcher: DeviceWatcher) {
+    this.#numbers = new Map(onRecord)
+    this.#newest = onRecord.size === 0 ? 0 : [...onRecord.values()].reduce((most, number) => Math.max(most, number), 0)
+    this.#journal = journal
+    this.#clock = clock
+    this.#watcher = watcher
+  }
+
+  get count(): number {
+    return this.#numbers.size
+  }
+
+  has(id: DeviceId): boolean {
+    return this.#numbers.has(id)
+  }
+
+  /** The device's number; puts it on record at first sight. Errors: `too-many-devices`, `too-many-new-devices`. */
+  numberOf(id: DeviceId): number {
+    return this.#numbers.get(id) ?? this.#create(id)
+  }
+
+  #create(id: DeviceId): number {
+    if (this.#numbers.size >= limits.devices) throw new Refusal('too-many-devices', { limit: limits.devices })
+    const minute = Math.floor(this.#clock.monotonic() / 60_000)
+    if (minute !== this.#minute) {
+      this.#minute = minute
+      this.#createdThisMinute = 0
+    }
+    if (this.#createdThisMinute >= limits.devicesCreatedPerMinute) {
+      throw new Refusal('too-many-new-devices', { limit: limits.devicesCreatedPerMinute })
+    }
+    this.#createdThisMinute++
+    const number = ++this.#newest
+    this.#numbers.set(id, number)
+    this.#unconfirmed.set(number, id)
+    this.#journal.appendDevice(id, number)
+    this.#journal.after(this, number)
+    return number
+  }
+
+  stored(number: number): void {
+    const id = this.#unconfirmed.get(number)
+    this.#unconfirmed.delete(number)
+    if (id !== undefined) this.#watcher.onDeviceCreated(id, this.#clock.now())
+  }
+
+  /** The record goes into the next commit instead (later messages carry its number already), so the wait goes on; unless the disk is lost. */
+  failed(number: number, why: Refusal): void {
+    if (why.code === 'store-full') this.#journal.after(this, number)
+    else this.#unconfirmed.delete(number)
+  }
+}

@@ -1,0 +1,157 @@
+// One message: what does it mean, must it be kept, who listens? The only place where a message is handed on.
+//
+// A message that is kept is delivered after its commit: whatever anyone has seen is on disk, so no cursor ever points past a crash.
+// What is not kept (QoS 0, no telemetry, not retained) is delivered at once.
+import { expiryOf, type Message, type QoS } from '../../devices/message.ts'
+import { type Meaning, meaningOf } from '../../devices/topics.ts'
+import type { Clock } from '../clock.ts'
+import { Refusal } from '../errors.ts'
+import { limits } from '../limits.ts'
+import type { Metrics } from '../metrics.ts'
+import { frameFlags, type Journal, type Waiter } from '../store/store.ts'
+import type { Devices } from './devices.ts'
+import type { Retained } from './retained.ts'
+import { forSelf, type Match, type TopicTree } from './topic-tree.ts'
+
+/** All that is known of a topic name. Connections remember the one they used last: a device sends the same topic again and again. */
+export class Route {
+  readonly topic: string
+  readonly bytes: Buffer
+  readonly meaning: Meaning
+  #matches: readonly Match[] = []
+  #matchesVersion = 0
+
+  constructor(topic: string) {
+    this.topic = topic
+    this.bytes = Buffer.from(topic)
+    this.meaning = meaningOf(topic)
+  }
+
+  matches(tree: TopicTree): readonly Match[] {
+    if (this.#matchesVersion !== tree.version) {
+      this.#matches = tree.match(this.topic)
+      this.#matchesVersion = tree.version
+    }
+    return this.#matches
+  }
+}
+
+export interface Publication {
+  readonly qos: QoS
+  readonly retain: boolean
+  /** As in `Message.properties`; may be a view that is reused at once. */
+  readonly properties: Uint8Array | undefined
+  /** Client identifier of the publisher. */
+  readonly from: string | undefined
+  /** Refuse telemetry that cannot be read, instead of keeping it and saying so on the device's page. */
+  readonly checked: boolean
+}
+
+export class Router implements Waiter {
+  readonly tree: TopicTree
+  readonly retained: Retained
+  readonly #journal: Journal
+  readonly #devices: Devices
+  readonly #clock: Clock
+  readonly #metrics: Metrics
+  #routes = new Map<string, Route>()
+  /** Kept messages waiting for their commit, in order; the journal answers in the same order. */
+  #waiting: Message[] = []
+  #waitingRoutes: Route[] = []
+  #answered = 0
+
+  constructor(tree: TopicTree, retained: Retained, journal: Journal, devices: Devices, clock: Clock, metrics: Metrics) {
+    this.tree = tree
+    this.retained = retained
+    this.#journal = journal
+    this.#devices = devices
+    this.#clock = clock
+    this.#metrics = metrics
+  }
+
+  /** `topic` is a valid topic name. Remembered for all connections, so that a thousand publishers of one topic share its matches. */
+  routeOf(topic: string): Route {
+    let route = this.#routes.get(topic)
+    if (route === undefined) {
+      if (this.#routes.size >= limits.routeCacheTopics) this.#routes = new Map()
+      route = new Route(topic)
+      this.#routes.set(topic, route)
+    }
+    return route
+  }
+
+  /**
+   * Takes one message: the payload is `bytes` from `start` to `end`, which the caller may reuse at once. True when it waits for a commit;
+   * ask the journal for it with `after`. Errors: a `Refusal`, and then nothing has happened.
+   */
+  publish(route: Route, bytes: Uint8Array, start: number, end: number, publication: Publication): boolean {
+    const { meaning } = route
+    if (route.topic.startsWith('$')) throw new Refusal('topic-not-allowed', { topic: route.topic })
+    if (meaning.is === 'bad-device-id') throw new Refusal('device-id-invalid', { id: meaning.text })
+    if (publication.retain) this.retained.assertRoomFor(route.topic, end - start)
+    const device = meaning.is === 'plain' ? 0 : this.#devices.numberOf(meaning.deviceId)
+
+    this.#metrics.messagesReceived++
+    const isTelemetry = meaning.is === 'telemetry'
+    const kept = publication.qos > 0 || publication.retain || isTelemetry
+    if (!kept) {
+      const matches = route.matches(this.tree)
+      if (matches.length > 0) deliver(this.#message(0, route, bytes, start, end, publication), matches)
+      return false
+    }
+
+    let flags: number = publication.qos
+    if (publication.retain) flags |= frameFlags.retain
+    if (isTelemetry) flags |= frameFlags.telemetry
+    if (publication.checked) flags |= frameFlags.checked
+    const seq = this.#journal.append(route.bytes, device, flags, publication.properties, bytes, start, end)
+    // Nobody listens, which is the rule for telemetry: then nothing more than the frame is made of it.
+    if (publication.retain || route.matches(this.tree).length > 0) {
+      this.#waiting.push(this.#message(seq, route, bytes, start, end, publication))
+      this.#waitingRoutes.push(route)
+      this.#journal.after(this, 0)
+    }
+    return true
+  }
+
+  stored(): void {
+    const route = this.#waitingRoutes[this.#answered] as Route
+    const message = this.#nextAnswered()
+    if (message.retain) this.retained.set(message)
+    deliver(message, route.matches(this.tree))
+  }
+
+  /** Not on disk, so its publisher will send it again; a QoS 0 message nobody sends again, and live delivery promises no disk. */
+  failed(_token: number, why: Refusal): void {
+    const route = this.#waitingRoutes[this.#answered] as Route
+    const message = this.#nextAnswered()
+    if (message.qos === 0 && why.row.retry) deliver(message, route.matches(this.tree))
+  }
+
+  #nextAnswered(): Message {
+    const message = this.#waiting[this.#answered++] as Message
+    if (this.#answered === this.#waiting.length || this.#answered >= 8192) {
+      this.#waiting = this.#waiting.slice(this.#answered)
+      this.#waitingRoutes = this.#waitingRoutes.slice(this.#answered)
+      this.#answered = 0
+    }
+    return message
+  }
+
+  #message(seq: number, route: Route, bytes: Uint8Array, start: number, end: number, publication: Publication): Message {
+    // The copy lets go of the socket's read buffer, which is reused by the next read.
+    const payload = Buffer.from(bytes.subarray(start, end))
+    const properties = publication.properties === undefined ? undefined : Buffer.from(publication.properties)
+    const { qos, retain, from } = publication
+    const atMs = this.#clock.now()
+    return { seq, topic: route.topic, payload, qos, retain, properties, atMs, expiresAtMs: expiryOf(properties, atMs), from }
+  }
+}
+
+function deliver(message: Message, matches: readonly Match[]): void {
+  for (const match of matches) {
+    const isOwn = message.from !== undefined && message.from === match.subscriber.clientId
+    const how = isOwn ? forSelf(match) : match
+    if (how !== undefined) match.subscriber.deliver(message, how)
+  }
+}

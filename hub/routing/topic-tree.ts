@@ -1,0 +1,146 @@
+// Who listens to what: a tree of topic levels. `+` and `#` are branches of their own, so a match walks one path per wildcard, not all filters.
+import type { Message, QoS } from '../../devices/message.ts'
+
+/** Whoever messages are delivered to; all that routing knows of a session. */
+export interface Subscriber {
+  /** Client identifier, to tell a publisher from the others; undefined for a subscriber that is not a client. */
+  readonly clientId: string | undefined
+  deliver(message: Message, match: Match): void
+}
+
+/** How one subscriber wants what matched. */
+export interface Match {
+  readonly subscriber: Subscriber
+  readonly qos: QoS
+  /** 5: not what the subscriber has published itself, section 3.8.3.1 … */
+  readonly noLocal: boolean
+  /** … unless another of its filters, without No Local, matches as well. */
+  readonly toSelf?: Match | undefined
+  /** 5: forward the RETAIN flag as it was published. */
+  readonly retainAsPublished: boolean
+  /** 5: subscription identifiers to send along, section 3.8.2.1.2. */
+  readonly identifiers: readonly number[] | undefined
+}
+
+export interface Subscription extends Match {
+  readonly filter: string
+}
+
+class Level {
+  children: Map<string, Level> | undefined = undefined
+  subscriptions: Set<Subscription> | undefined = undefined
+}
+
+export class TopicTree {
+  readonly #root = new Level()
+  #size = 0
+  #version = 1
+
+  /** Grows with every change: whoever remembers a match compares it. */
+  get version(): number {
+    return this.#version
+  }
+
+  get size(): number {
+    return this.#size
+  }
+
+  add(subscription: Subscription): void {
+    let level = this.#root
+    for (const word of subscription.filter.split('/')) {
+      level.children ??= new Map()
+      let child = level.children.get(word)
+      if (child === undefined) {
+        child = new Level()
+        level.children.set(word, child)
+      }
+      level = child
+    }
+    level.subscriptions ??= new Set()
+    level.subscriptions.add(subscription)
+    this.#size++
+    this.#version++
+  }
+
+  /** Takes exactly this subscription out, and the branches that only it needed. */
+  remove(subscription: Subscription): void {
+    const words = subscription.filter.split('/')
+    const path: Level[] = [this.#root]
+    for (const word of words) {
+      const child = path[path.length - 1]?.children?.get(word)
+      if (child === undefined) return
+      path.push(child)
+    }
+    if (!path[path.length - 1]?.subscriptions?.delete(subscription)) return
+    this.#size--
+    this.#version++
+    for (let depth = words.length; depth > 0; depth--) {
+      const level = path[depth] as Level
+      if (level.subscriptions?.size || level.children?.size) return
+      path[depth - 1]?.children?.delete(words[depth - 1] as string)
+    }
+  }
+
+  /** Everyone whose filter matches the topic name, each subscriber once.  5: [MQTT-4.7.3-4]  3.1.1: [MQTT-4.7.3-4] */
+  match(topic: string): readonly Match[] {
+    const found: Subscription[] = []
+    // A filter that begins with a wildcard does not match a topic that begins with $.  5: [MQTT-4.7.2-1]
+    collect(this.#root, topic.split('/'), 0, topic.startsWith('$'), found)
+    return oncePerSubscriber(found)
+  }
+}
+
+function collect(level: Level, words: readonly string[], depth: number, isReserved: boolean, found: Subscription[]): void {
+  const { children } = level
+  const wildcards = !(isReserved && depth === 0)
+  if (depth === words.length) {
+    if (level.subscriptions !== undefined) found.push(...level.subscriptions)
+    // `a/#` also matches `a`: the multi-level wildcard includes the parent.  5: section 4.7.1.2
+    const multi = children?.get('#')?.subscriptions
+    if (multi !== undefined) found.push(...multi)
+    return
+  }
+  if (children === undefined) return
+  const exact = children.get(words[depth] as string)
+  if (exact !== undefined) collect(exact, words, depth + 1, isReserved, found)
+  if (!wildcards) return
+  const single = children.get('+')
+  if (single !== undefined) collect(single, words, depth + 1, isReserved, found)
+  const multi = children.get('#')?.subscriptions
+  if (multi !== undefined) found.push(...multi)
+}
+
+/**
+ * Overlapping subscriptions of one subscriber give one delivery at the highest QoS, with the identifiers of all.
+ * 5: [MQTT-3.3.4-2], [MQTT-3.3.4-3]  3.1.1: [MQTT-3.3.5-1]
+ */
+function oncePerSubscriber(found: readonly Subscription[]): readonly Match[] {
+  if (found.length < 2) return found
+  const merged = new Map<Subscriber, Match>()
+  for (const next of found) {
+    const before = merged.get(next.subscriber)
+    merged.set(next.subscriber, before === undefined ? next : both(before, next))
+  }
+  return [...merged.values()]
+}
+
+function both(a: Match, b: Match): Match {
+  const noLocal = a.noLocal || b.noLocal
+  return {
+    subscriber: a.subscriber,
+    qos: a.qos > b.qos ? a.qos : b.qos,
+    noLocal,
+    toSelf: noLocal ? bothOrOne(forSelf(a), forSelf(b)) : undefined,
+    retainAsPublished: a.retainAsPublished || b.retainAsPublished,
+    identifiers: a.identifiers === undefined ? b.identifiers : [...a.identifiers, ...(b.identifiers ?? [])],
+  }
+}
+
+function bothOrOne(a: Match | undefined, b: Match | undefined): Match | undefined {
+  return a !== undefined && b !== undefined ? both(a, b) : (a ?? b)
+}
+
+/** How the subscriber gets a message of its own; undefined for not at all.  5: [MQTT-3.8.3-3] */
+export function forSelf(match: Match): Match | undefined {
+  return match.noLocal ? match.toSelf : match
+}

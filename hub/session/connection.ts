@@ -1,0 +1,30 @@
+// What a session knows about the wire it has right now. One file per transport implements it.
+import type { Message, QoS } from '../../devices/message.ts'
+import type { Refusal } from '../errors.ts'
+
+export type Transport = 'mqtt-tcp' | 'mqtt-ws'
+
+/** One message on its way to one subscriber. */
+export interface Delivery {
+  readonly message: Message
+  /** The lower of what was published and what was subscribed. */
+  readonly qos: QoS
+  readonly retain: boolean
+  readonly identifiers: readonly number[] | undefined
+}
+
+export interface Connection {
+  readonly transport: Transport
+  /** Address and port of the peer, as shown to people. */
+  readonly address: string
+  /** False while the peer reads too slowly. The connection calls `session.flush()` when it turns true. */
+  readonly writable: boolean
+  /** Most deliveries at QoS 1 and 2 the peer takes before it acknowledges one. */
+  readonly inflightMax: number
+  /** `packetId` is 0 at QoS 0; `dup` marks a delivery that was sent on an earlier connection. False when the peer takes none so large. */
+  send(message: Message, qos: QoS, retain: boolean, identifiers: readonly number[] | undefined, packetId: number, dup: boolean): boolean
+  /** The second half of a QoS 2 delivery. */
+  sendRelease(packetId: number): void
+  /** Says why in the protocol's own words, then closes. Does not call back into the session. */
+  close(reason: Refusal): void
+}

@@ -1,0 +1,97 @@
+// What a slow or absent client is owed, in order and within bounds.
+//
+// At the bound a QoS 0 delivery gives way first (the oldest one); when none is left, the newest delivery is not taken. Each drop is counted.
+import { limits } from '../limits.ts'
+import type { Metrics } from '../metrics.ts'
+import type { Delivery } from './connection.ts'
+
+/** Bytes owed by all sessions together. */
+export interface OutboxBudget {
+  bytes: number
+}
+
+export class Outbox {
+  readonly #budget: OutboxBudget
+  readonly #metrics: Metrics
+  #deliveries: Delivery[] = []
+  #taken = 0
+  #bytes = 0
+
+  constructor(budget: OutboxBudget, metrics: Metrics) {
+    this.#budget = budget
+    this.#metrics = metrics
+  }
+
+  get count(): number {
+    return this.#deliveries.length - this.#taken
+  }
+
+  get bytes(): number {
+    return this.#bytes
+  }
+
+  /** False when the delivery was not taken. */
+  push(delivery: Delivery): boolean {
+    const bytes = bytesOf(delivery)
+    while (!this.#hasRoomFor(bytes)) {
+      if (this.#dropOldestQoS0()) continue
+      this.#metrics.messagesDropped++
+      return false
+    }
+    this.#deliveries.push(delivery)
+    this.#count(bytes)
+    return true
+  }
+
+  peek(): Delivery | undefined {
+    return this.#deliveries[this.#taken]
+  }
+
+  take(): Delivery | undefined {
+    const delivery = this.#deliveries[this.#taken]
+    if (delivery === undefined) return undefined
+    this.#taken++
+    this.#count(-bytesOf(delivery))
+    if (this.#taken > 64 && this.#taken * 2 > this.#deliveries.length) {
+      this.#deliveries = this.#deliveries.slice(this.#taken)
+      this.#taken = 0
+    }
+    return delivery
+  }
+
+  /** Forgets deliveries at QoS 0, which nobody owes to a client that is away. */
+  dropQoS0(): void {
+    while (this.#dropOldestQoS0());
+  }
+
+  clear(): void {
+    this.#count(-this.#bytes)
+    this.#deliveries = []
+    this.#taken = 0
+  }
+
+  #hasRoomFor(bytes: number): boolean {
+    return (
+      this.count < limits.outboxMessages && this.#bytes + bytes <= limits.outboxBytes && this.#budget.bytes + bytes <= limits.outboxBytesAll
+    )
+  }
+
+  #dropOldestQoS0(): boolean {
+    const at = this.#deliveries.findIndex((delivery, index) => index >= this.#taken && delivery.qos === 0)
+    if (at === -1) return false
+    const [dropped] = this.#deliveries.splice(at, 1) as [Delivery]
+    this.#count(-bytesOf(dropped))
+    this.#metrics.messagesDropped++
+    return true
+  }
+
+  #count(bytes: number): void {
+    this.#bytes += bytes
+    this.#budget.bytes += bytes
+  }
+}
+
+/** What keeping it costs: the payload, and a flat sum for the objects around it. */
+function bytesOf({ message }: Delivery): number {
+  return message.payload.length + message.topic.length + (message.properties?.length ?? 0) + 100
+}

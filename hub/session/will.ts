@@ -1,0 +1,25 @@
+// The last will: what the hub publishes for a client whose connection ends without a goodbye.
+import type { QoS } from '../../devices/message.ts'
+import { Refusal } from '../errors.ts'
+import type { Router } from '../routing/router.ts'
+
+export interface Will {
+  readonly topic: string
+  readonly payload: Uint8Array
+  readonly qos: QoS
+  readonly retain: boolean
+  readonly properties: Uint8Array | undefined
+  /** 5: seconds to wait, in case the client comes back.  [MQTT-3.1.3-9] */
+  readonly delaySeconds: number
+}
+
+/** 5: [MQTT-3.1.2-8]  3.1.1: [MQTT-3.1.2-8]. A will that is refused (its device is one too many, say) is counted and lost: nobody is left to tell. */
+export function publishWill(will: Will, clientId: string, router: Router, refused: (refusal: Refusal) => void): void {
+  const { payload, qos, retain, properties } = will
+  try {
+    router.publish(router.routeOf(will.topic), payload, 0, payload.length, { qos, retain, properties, from: clientId, checked: false })
+  } catch (error) {
+    if (!(error instanceof Refusal)) throw error
+    refused(error)
+  }
+}

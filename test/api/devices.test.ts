@@ -1,0 +1,104 @@
+// Who is on record, over HTTP; and what every route has in common.
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import { refusals } from '../../hub/errors.ts'
+import { startHub } from '../kit/hub.ts'
+import { moor } from '../kit/mqtt.ts'
+
+interface Page {
+  readonly devices: { id: string; connected: boolean; latest: Record<string, { at: number; value: unknown }>; lastSeenAt: number | null }[]
+  readonly total: number
+  readonly next: string | null
+}
+
+test('devices are listed in order of id, page by page, and found by a part of their id', async (t) => {
+  const hub = await startHub(t)
+  await Promise.all(['pump-3', 'pump-1', 'boiler', 'pump-2'].map((id) => hub.post(`/v1/devices/${id}/telemetry`, '{"n":1}')))
+  const first = (await hub.get('/v1/devices?limit=3')) as Page
+  assert.deepEqual(
+    first.devices.map(({ id }) => id),
+    ['boiler', 'pump-1', 'pump-2'],
+  )
+  assert.equal(first.total, 4)
+  const second = (await hub.get(`/v1/devices?limit=3&after=${first.next}`)) as Page
+  assert.deepEqual(
+    second.devices.map(({ id }) => id),
+    ['pump-3'],
+  )
+  assert.equal(second.next, null)
+  const found = (await hub.get('/v1/devices?search=PUMP')) as Page
+  assert.equal(found.total, 3)
+  const none = (await hub.get('/v1/devices?search=%25')) as Page
+  assert.equal(none.total, 0, 'a % is a letter, not a pattern')
+})
+
+test('a device says who it is connected as, until it goes', async (t) => {
+  const hub = await startHub(t)
+  const pump = await moor(t, hub, 'pump-7', 5)
+  await pump.publish('devices/pump-7/telemetry', '{"flow":3}', { qos: 1 })
+  const online = (await hub.get('/v1/devices/pump-7')) as {
+    connected: boolean
+    connection: { transport: string; clientId: string; address: string }
+  }
+  assert.equal(online.connected, true)
+  assert.equal(online.connection.transport, 'mqtt-tcp')
+  assert.match(online.connection.address, /^127\.0\.0\.1:\d+$/)
+  pump.sendPacket({ cmd: 'disconnect' })
+  await pump.closed
+  const offline = (await hub.get('/v1/devices/pump-7')) as { connected: boolean; connection: null }
+  assert.deepEqual([offline.connected, offline.connection], [false, null])
+})
+
+test('a device nobody has seen is a problem document with a way out', async (t) => {
+  const hub = await startHub(t)
+  const response = await fetch(`${hub.url}/v1/devices/ghost`)
+  assert.equal(response.status, 404)
+  assert.equal(response.headers.get('content-type'), 'application/problem+json')
+  const problem = (await response.json()) as { code: string; detail: string; type: string; status: number; title: string }
+  assert.equal(problem.code, 'device-unknown')
+  assert.equal(problem.status, 404)
+  assert.match(problem.detail, /No device ghost has been seen/)
+  const docs = await (await fetch(hub.url + problem.type.split('#')[0])).text()
+  assert.ok(docs.includes('id="device-unknown"'), 'the type leads to the row that explains it')
+})
+
+test('a wrong path and a wrong method are told apart', async (t) => {
+  const hub = await startHub(t)
+  const path = await fetch(`${hub.url}/v1/nothing`)
+  assert.deepEqual([path.status, ((await path.json()) as { code: string }).code], [404, 'not-found'])
+  const method = await fetch(`${hub.url}/v1/devices`, { method: 'DELETE' })
+  assert.deepEqual([method.status, ((await method.json()) as { code: string }).code], [405, 'method-not-allowed'])
+  assert.match(method.headers.get('allow') ?? '', /GET/)
+})
+
+test('the API describes itself: every route is in the OpenAPI document and on the page', async (t) => {
+  const hub = await startHub(t)
+  const document = (await hub.get('/v1/openapi.json')) as { openapi: string; paths: Record<string, Record<string, unknown>> }
+  assert.match(document.openapi, /^3\.1/)
+  const page = await (await fetch(`${hub.url}/docs`)).text()
+  for (const path of ['/v1/devices', '/v1/devices/{id}', '/v1/devices/{id}/telemetry', '/v1/events', '/v1/hub', '/healthz', '/readyz']) {
+    assert.ok(path in document.paths, path)
+    assert.ok(page.includes(path), `${path} on the page`)
+  }
+  const errors = await (await fetch(`${hub.url}/docs/errors`)).text()
+  for (const code of Object.keys(refusals)) assert.ok(errors.includes(code), code)
+})
+
+test('the hub tells how it stands', async (t) => {
+  const hub = await startHub(t)
+  await hub.post('/v1/devices/d/telemetry', '{"n":1}')
+  await fetch(`${hub.url}/v1/devices/ghost`)
+  const page = (await hub.get('/v1/hub')) as {
+    durability: string
+    figures: Record<string, number>
+    limits: { name: string; value: number; reason: string }[]
+    refusals: { code: string; count: number }[]
+  }
+  assert.equal(page.durability, 'fsync')
+  assert.equal(page.figures['devices'], 1)
+  for (const [name, value] of Object.entries(page.figures)) assert.equal(typeof value, 'number', name)
+  assert.ok(page.limits.every(({ reason }) => reason.length > 10))
+  assert.equal(page.refusals.find(({ code }) => code === 'device-unknown')?.count, 1)
+  assert.deepEqual(await hub.get('/healthz'), { alive: true })
+  assert.deepEqual(await hub.get('/readyz'), { ready: true, checks: { backlog: true } })
+})

@@ -1,0 +1,200 @@
+// A plain MQTT client for tests: it sends what it is told, legal or not, and keeps what comes back. Encoded by mqtt-packet, not by the hub.
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { after, type TestContext } from 'node:test'
+import mqttPacket, { type IConnectPacket, type IPublishPacket, type Packet } from 'mqtt-packet'
+import type { Clock } from '../../hub/clock.ts'
+import { type InProcessHub, startHub, type TestHub } from './hub.ts'
+
+export type Version = 3 | 4 | 5
+
+const waitMs = 5000
+
+interface Waiting {
+  readonly cmd: string
+  take(packet: Packet): void
+  fail(why: string): void
+}
+
+export class TestClient {
+  readonly socket: Socket
+  readonly version: Version
+  readonly #parser
+  readonly #arrived: Packet[] = []
+  readonly #waiting: Waiting[] = []
+  #nextId = 0
+  readonly closed: Promise<void>
+  /** Acknowledge what arrives at QoS 1 and 2 by itself; a misbehaving test turns it off. */
+  answers = true
+
+  constructor(socket: Socket, version: Version) {
+    this.socket = socket
+    this.version = version
+    this.#parser = mqttPacket.parser({ protocolVersion: version })
+    this.#parser.on('packet', (packet) => this.#onPacket(packet))
+    socket.on('data', (chunk) => this.#parser.parse(chunk))
+    socket.on('error', () => {}) // a reset is told by `closed`
+    this.closed = new Promise((resolve) => socket.once('close', () => resolve()))
+    socket.once('close', () => {
+      for (const waiting of [...this.#waiting]) waiting.fail('the connection closed')
+    })
+  }
+
+  sendBytes(bytes: Buffer | string): void {
+    this.socket.write(typeof bytes === 'string' ? Buffer.from(bytes.replaceAll(' ', ''), 'hex') : bytes)
+  }
+
+  sendPacket(packet: Packet): void {
+    this.sendBytes(mqttPacket.generate(packet, { protocolVersion: this.version }))
+  }
+
+  /** The next packet of this kind; packets of other kinds stay for whoever asks. */
+  async next<T extends Packet['cmd']>(cmd: T): Promise<Extract<Packet, { cmd: T }>> {
+    const at = this.#arrived.findIndex((packet) => packet.cmd === cmd)
+    if (at !== -1) return this.#arrived.splice(at, 1)[0] as Extract<Packet, { cmd: T }>
+    if (this.socket.closed) throw new Error(`the connection closed before ${cmd} came`)
+    return new Promise((resolve, reject) => {
+      const waiting: Waiting = {
+        cmd,
+        take: (packet) => {
+          clearTimeout(timer)
+          resolve(packet as Extract<Packet, { cmd: T }>)
+        },
+        fail: (why) => {
+          clearTimeout(timer)
+          this.#waiting.splice(this.#waiting.indexOf(waiting), 1)
+          reject(new Error(`${why} while waiting for ${cmd}; others came: ${this.#arrived.map((packet) => packet.cmd).join(' ')}`))
+        },
+      }
+      const timer = setTimeout(() => waiting.fail(`${waitMs} ms passed`), waitMs)
+      this.#waiting.push(waiting)
+    })
+  }
+
+  /** The next `count` messages, in the order they came. */
+  async messages(count: number): Promise<IPublishPacket[]> {
+    const messages: IPublishPacket[] = []
+    while (messages.length < count) messages.push(await this.next('publish'))
+    return messages
+  }
+
+  /** Payloads of the next `count` messages, as text. */
+  async texts(count: number): Promise<string[]> {
+    return (await this.messages(count)).map(({ payload }) => payload.toString())
+  }
+
+  /** Messages that came and that nobody asked for, once all that the hub had to say before has arrived. */
+  async leftovers(): Promise<IPublishPacket[]> {
+    await this.ping()
+    return this.#arrived.filter((packet) => packet.cmd === 'publish')
+  }
+
+  /** The reason the hub gives for closing, once it has closed: the code and the sentence in MQTT 5, nothing in 3.x. */
+  async goodbye(): Promise<{ code: number; reason: string } | undefined> {
+    await this.closed
+    const packet = this.#arrived.find(({ cmd }) => cmd === 'disconnect')
+    if (packet?.cmd !== 'disconnect') return undefined
+    return { code: packet.reasonCode ?? 0, reason: packet.properties?.reasonString ?? '' }
+  }
+
+  /** Packets that have arrived and that nobody asked for. */
+  get unread(): readonly Packet[] {
+    return this.#arrived
+  }
+
+  async connect(clientId: string, options: Partial<IConnectPacket> = {}) {
+    const connect = { cmd: 'connect', clientId, clean: true, keepalive: 0, protocolVersion: this.version, ...options } as IConnectPacket
+    connect.protocolId = this.version === 3 ? 'MQIsdp' : 'MQTT'
+    this.sendPacket(connect)
+    return this.next('connack')
+  }
+
+  async publish(topic: string, payload: string | Buffer, options: Partial<IPublishPacket> = {}): Promise<Packet | undefined> {
+    const qos = options.qos ?? 0
+    const messageId = qos === 0 ? undefined : ++this.#nextId
+    this.sendPacket({ cmd: 'publish', topic, payload, qos, retain: false, dup: false, messageId, ...options } as IPublishPacket)
+    if (qos === 0) return undefined
+    if (qos === 1) return this.next('puback')
+    const received = await this.next('pubrec')
+    this.sendPacket({ cmd: 'pubrel', messageId: received.messageId } as Packet)
+    return this.next('pubcomp')
+  }
+
+  async subscribe(
+    topic: string,
+    options: { qos?: 0 | 1 | 2; nl?: boolean; rap?: boolean; rh?: number; subscriptionIdentifier?: number } = {},
+  ) {
+    const { subscriptionIdentifier, ...subscription } = options
+    const properties = subscriptionIdentifier === undefined ? {} : { properties: { subscriptionIdentifier } }
+    this.sendPacket({
+      cmd: 'subscribe',
+      messageId: ++this.#nextId,
+      subscriptions: [{ topic, qos: 0, ...subscription }],
+      ...properties,
+    } as Packet)
+    return this.next('suback')
+  }
+
+  async unsubscribe(...filters: string[]) {
+    this.sendPacket({ cmd: 'unsubscribe', messageId: ++this.#nextId, unsubscriptions: filters } as Packet)
+    return this.next('unsuback')
+  }
+
+  /** Says goodbye and waits until the hub has closed. */
+  async leave(reasonCode = 0, properties: { sessionExpiryInterval?: number } = {}): Promise<void> {
+    this.sendPacket({ cmd: 'disconnect', ...(this.version === 5 ? { reasonCode, properties } : {}) } as Packet)
+    await this.closed
+  }
+
+  /** Comes back once the hub has handled all that was sent before. */
+  async ping(): Promise<void> {
+    this.sendPacket({ cmd: 'pingreq' })
+    await this.next('pingresp')
+  }
+
+  /** The socket is destroyed: no DISCONNECT. */
+  pullCable(): void {
+    this.socket.destroy()
+  }
+
+  #onPacket(packet: Packet): void {
+    if (this.answers && packet.cmd === 'publish' && packet.qos === 1)
+      this.sendPacket({ cmd: 'puback', messageId: packet.messageId } as Packet)
+    if (this.answers && packet.cmd === 'publish' && packet.qos === 2)
+      this.sendPacket({ cmd: 'pubrec', messageId: packet.messageId } as Packet)
+    if (this.answers && packet.cmd === 'pubrel') this.sendPacket({ cmd: 'pubcomp', messageId: packet.messageId } as Packet)
+    const at = this.#waiting.findIndex(({ cmd }) => cmd === packet.cmd)
+    if (at === -1) this.#arrived.push(packet)
+    else this.#waiting.splice(at, 1)[0]?.take(packet)
+  }
+}
+
+/** Opens a socket; nothing is said yet. */
+export async function dial(t: TestContext, hub: TestHub, version: Version = 4): Promise<TestClient> {
+  const socket = connect({ port: hub.mqttPort, host: '127.0.0.1', noDelay: true })
+  t.after(() => socket.destroy())
+  await once(socket, 'connect')
+  return new TestClient(socket, version)
+}
+
+/** Opens a socket and a session. */
+export async function moor(t: TestContext, hub: TestHub, clientId: string, version: Version = 4, options: Partial<IConnectPacket> = {}) {
+  const client = await dial(t, hub, version)
+  const connack = await client.connect(clientId, options)
+  return Object.assign(client, { connack })
+}
+
+/** One hub for all tests of a file, which start faster than a hub does. Its clients need names of their own. */
+export function hubOfFile(clock?: Clock): Promise<InProcessHub> {
+  return startHub({ after } as unknown as TestContext, {}, clock) // all that the kit asks of a test is to be told its end
+}
+
+/** Tells when the hub has noticed that a client is gone, by the will that the client left. */
+export async function mourner(t: TestContext, hub: TestHub, name: string) {
+  const listener = await moor(t, hub, `mourner of ${name}`)
+  await listener.subscribe(`gone/${name}`)
+  return {
+    will: { topic: `gone/${name}`, payload: Buffer.from(name), qos: 0, retain: false } as const,
+    gone: () => listener.next('publish'),
+  }
+}
