@@ -1,0 +1,118 @@
+// What the page asks the hub over HTTP. The shapes are the hub's; this file is the only one that trusts them.
+import type { Device, MetricValue } from '../../devices/device.ts'
+import { words } from './words.ts'
+
+export type ListedDevice = Device & { readonly connected: boolean }
+
+export type FoundDevice = ListedDevice & {
+  readonly connection: null | { readonly clientId: string; readonly transport: string; readonly address: string; readonly sinceMs: number }
+}
+
+export interface DevicePage {
+  readonly devices: readonly ListedDevice[]
+  readonly total: number
+  /** The value for `after`, null on the last page. */
+  readonly next: string | null
+}
+
+export interface Telemetry {
+  readonly from: number
+  readonly to: number
+  readonly series: readonly {
+    readonly metric: string
+    readonly times: readonly number[]
+    readonly values: readonly MetricValue[]
+    readonly count: number
+    readonly thinned: boolean
+  }[]
+}
+
+export interface Figures {
+  readonly devices: number
+  readonly connections: number
+  readonly connected: number
+  readonly sessions: number
+  readonly subscriptions: number
+  readonly retained: number
+  readonly messagesPerSecond: number
+  readonly deliveriesPerSecond: number
+  readonly commitsPerSecond: number
+  readonly lastCommitMs: number
+  readonly backlogBytes: number
+  readonly loopDelayMs: number
+  readonly points: number
+}
+
+export type Durability = 'fsync' | 'batched' | 'memory'
+
+export interface Hub {
+  readonly version: string
+  readonly startedAt: number
+  readonly durability: Durability
+  readonly listeners: { readonly mqtt: Listener | null; readonly http: Listener }
+  readonly figures: Figures
+  readonly limits: readonly { readonly name: string; readonly value: number; readonly reason: string; readonly used: number | null }[]
+  readonly refusals: readonly { readonly code: string; readonly sentence: string; readonly count: number }[]
+}
+
+export interface Listener {
+  readonly address: string
+  readonly port: number
+}
+
+/** What went wrong, in the hub's own sentence, or in ours when it gave none. */
+export class Problem extends Error {
+  readonly code: string
+
+  constructor(code: string, sentence: string, options?: ErrorOptions) {
+    super(sentence, options)
+    this.code = code
+  }
+}
+
+const answerWithinMs = 15_000
+const never = new AbortController().signal
+
+/** One page of the list, in order of id. */
+export function loadDevices(ask: { after?: string; limit: number; search?: string }, signal?: AbortSignal): Promise<DevicePage> {
+  const parameters = new URLSearchParams({ limit: String(ask.limit) })
+  if (ask.after !== undefined) parameters.set('after', ask.after)
+  if (ask.search !== undefined) parameters.set('search', ask.search)
+  return get<DevicePage>(`/v1/devices?${parameters}`, signal)
+}
+
+export function loadDevice(deviceId: string, signal?: AbortSignal): Promise<FoundDevice> {
+  return get<FoundDevice>(`/v1/devices/${encodeURIComponent(deviceId)}`, signal)
+}
+
+/** History of some metrics from `fromMs` to now, thinned by the hub to about `points` each. */
+export function loadTelemetry(
+  deviceId: string,
+  ask: { metrics: readonly string[]; fromMs: number; points: number },
+  signal: AbortSignal,
+): Promise<Telemetry> {
+  const parameters = new URLSearchParams({ from: String(Math.floor(ask.fromMs)), points: String(ask.points) })
+  for (const metric of ask.metrics) parameters.append('metric', metric)
+  return get<Telemetry>(`/v1/devices/${encodeURIComponent(deviceId)}/telemetry?${parameters}`, signal)
+}
+
+export function loadHub(signal: AbortSignal): Promise<Hub> {
+  return get<Hub>('/v1/hub', signal)
+}
+
+async function get<Answer>(path: string, signal: AbortSignal = never): Promise<Answer> {
+  let response: Response
+  let body: unknown
+  try {
+    const within = AbortSignal.any([signal, AbortSignal.timeout(answerWithinMs)])
+    response = await fetch(path, { headers: { accept: 'application/json' }, signal: within })
+    body = await response.json().catch(() => null)
+  } catch (cause) {
+    if (signal.aborted) throw signal.reason // nobody waits for it any more: not a problem
+    throw new Problem('unreachable', words.problem.unreachable, { cause })
+  }
+  // The hub that serves this page is of the same version, so its answers have the shapes above.
+  if (response.ok && body !== null) return body as Answer
+  const problem = typeof body === 'object' && body !== null ? (body as { code?: string; detail?: string; title?: string }) : {}
+  throw new Problem(problem.code ?? String(response.status), problem.detail ?? problem.title ?? words.problem.unreadable(response.status))
+}

@@ -1,0 +1,82 @@
+// The dashboard: one page that changes with its address. State comes by the live socket (state.ts), pages read it.
+import './locale.ts' // first: see there
+
+import { effect } from '@preact/signals'
+import { render } from 'preact'
+import { DevicePage } from './pages/device.tsx'
+import { DevicesPage } from './pages/devices.tsx'
+import { HubPage } from './pages/hub.tsx'
+import { Bands } from './parts/bands.tsx'
+import { KeysDialog, startKeys } from './parts/keys.tsx'
+import { Rail } from './parts/rail.tsx'
+import { startTheme } from './parts/theme.ts'
+import { type Route, route, startRouter } from './router.ts'
+import { stale, startLive } from './state.ts'
+import { words } from './words.ts'
+import './style/main.css'
+
+function App() {
+  return (
+    <>
+      <a class="skip" href="#page">
+        {words.skip}
+      </a>
+      <Rail />
+      <div class={stale.value ? 'body stale' : 'body'}>
+        <Bands />
+        <main id="page" tabIndex={-1}>
+          <Page shown={route.value} />
+        </main>
+      </div>
+      <KeysDialog />
+    </>
+  )
+}
+
+function Page({ shown }: { shown: Route }) {
+  switch (shown.page) {
+    case 'devices':
+      return <DevicesPage />
+    case 'device':
+      return <DevicePage key={shown.deviceId} deviceId={shown.deviceId} />
+    case 'hub':
+      return <HubPage />
+    case 'nothing':
+      return <NothingPage path={shown.path} />
+  }
+}
+
+function NothingPage({ path }: { path: string }) {
+  return (
+    <div class="head">
+      <h1>{words.nothing.title}</h1>
+      <p class="sentence">
+        {words.nothing.sentence(path)} <a href="/devices">{words.nothing.back}</a>
+      </p>
+    </div>
+  )
+}
+
+function titleOf(shown: Route): string {
+  switch (shown.page) {
+    case 'devices':
+      return words.devices.title
+    case 'device':
+      return shown.deviceId
+    case 'hub':
+      return words.hub.title
+    case 'nothing':
+      return words.nothing.title
+  }
+}
+
+startRouter()
+startTheme()
+startKeys()
+startLive()
+effect(() => {
+  document.title = words.title(titleOf(route.value))
+})
+render(<App />, document.getElementById('app')!)
+// The keyboard belongs to the page from the start: it scrolls, and Tab begins with its content.
+document.querySelector('main')?.focus({ preventScroll: true })

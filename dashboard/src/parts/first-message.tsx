@@ -1,0 +1,82 @@
+// Shown while the hub knows no device: lines one can paste, with the real host and ports.
+import { useSignal } from '@preact/signals'
+import { useEffect } from 'preact/hooks'
+import { type Hub, loadHub } from '../api.ts'
+import { words } from '../words.ts'
+
+const copiedMs = 1_500
+/** Addresses that mean "every interface": the name this page was reached by is one of them. */
+const everywhere = new Set(['0.0.0.0', '::', '::0', ''])
+
+export function FirstMessage() {
+  const listeners = useSignal<Hub['listeners'] | null>(null)
+  useEffect(() => {
+    const abort = new AbortController()
+    loadHub(abort.signal).then(
+      (hub) => {
+        listeners.value = hub.listeners
+      },
+      () => {}, // the HTTP line needs nothing from the hub, and the live view says that it is gone
+    )
+    return () => abort.abort()
+  }, [])
+
+  const heard = listeners.value
+  return (
+    <section class="first">
+      <h2>{words.first.heading}</h2>
+      <p>{words.first.lead}</p>
+      {heard === null ? null : heard.mqtt === null ? (
+        <p>{words.first.noMqtt}</p>
+      ) : (
+        <Line name={words.first.mqtt} text={mqttLine(heard.mqtt.address, heard.mqtt.port, location.hostname)} />
+      )}
+      <Line name={words.first.http} text={httpLine(location.origin)} />
+    </section>
+  )
+}
+
+function mqttLine(address: string, port: number, pageHost: string): string {
+  const host = (everywhere.has(address) ? pageHost : address).replace(/^\[(.*)\]$/, '$1')
+  return `mosquitto_pub -h ${host} -p ${port} -t devices/boiler-1/telemetry -q 1 -m '{"temperature":61.2}'`
+}
+
+function httpLine(origin: string): string {
+  return `curl -d '{"temperature":61.3}' ${origin}/v1/devices/boiler-1/telemetry`
+}
+
+function Line({ name, text }: { name: string; text: string }) {
+  const copied = useSignal(false)
+  const copy = async () => {
+    await copyText(text)
+    copied.value = true
+    setTimeout(() => {
+      copied.value = false
+    }, copiedMs)
+  }
+  return (
+    <div class="paste">
+      <h3>{name}</h3>
+      <pre>
+        <code>{text}</code>
+      </pre>
+      <button type="button" onClick={copy} aria-label={`${words.first.copy}: ${name}`}>
+        {copied.value ? words.first.copied : words.first.copy}
+      </button>
+    </div>
+  )
+}
+
+/** The clipboard API is only there over TLS or on localhost; a hub on the local network is often reached by neither. */
+async function copyText(text: string): Promise<void> {
+  if (navigator.clipboard !== undefined) {
+    await navigator.clipboard.writeText(text)
+    return
+  }
+  const area = document.createElement('textarea')
+  area.value = text
+  document.body.append(area)
+  area.select()
+  document.execCommand('copy')
+  area.remove()
+}

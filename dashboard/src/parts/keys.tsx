@@ -1,0 +1,103 @@
+// The keyboard: what each key does on every page, and the list of them.
+import { signal } from '@preact/signals'
+import { useEffect, useRef } from 'preact/hooks'
+import { go, route } from '../router.ts'
+import { words } from '../words.ts'
+import { rowMove } from './device-rows.ts'
+
+export const keysShown = signal(false)
+
+/** Two keys in a row, as in `g d`, may be this far apart. */
+const chordMs = 1_200
+let chordUntilMs = 0
+
+export function startKeys(): void {
+  addEventListener('keydown', (event) => {
+    if (event.metaKey || event.ctrlKey || event.altKey || event.defaultPrevented) return
+    const { target } = event
+    if (target instanceof HTMLInputElement) {
+      if (event.key === 'Escape') target.blur()
+      return
+    }
+    if (keysShown.peek()) return // the dialog has the keyboard
+    if (onKey(event.key)) event.preventDefault()
+  })
+}
+
+export function KeysDialog() {
+  const dialog = useRef<HTMLDialogElement>(null)
+  useEffect(() => {
+    if (keysShown.value) dialog.current?.showModal()
+  }, [keysShown.value])
+  if (!keysShown.value) return null
+  return (
+    <dialog
+      ref={dialog}
+      aria-labelledby="keys-title"
+      onClose={() => {
+        keysShown.value = false
+      }}
+    >
+      <h2 id="keys-title">{words.keys.title}</h2>
+      <dl>
+        {words.keys.list.map(([keys, does]) => (
+          <div key={keys}>
+            <dt>
+              {keys.split(/\s+/).map((key) => (
+                <kbd key={key}>{key}</kbd>
+              ))}
+            </dt>
+            <dd>{does}</dd>
+          </div>
+        ))}
+      </dl>
+      <form method="dialog">
+        <button type="submit">{words.keys.close}</button>
+      </form>
+    </dialog>
+  )
+}
+
+/** Returns whether the key meant something. */
+function onKey(key: string): boolean {
+  const chord = performance.now() < chordUntilMs
+  chordUntilMs = 0
+  if (chord && key === 'd') return goTo('/devices')
+  if (chord && key === 'h') return goTo('/hub')
+  switch (key) {
+    case 'g':
+      chordUntilMs = performance.now() + chordMs
+      return true
+    case '/':
+      return focusFilter()
+    case 'j':
+    case 'k':
+      return dispatchEvent(new CustomEvent(rowMove, { detail: key === 'j' ? 1 : -1 }))
+    case '?':
+      keysShown.value = true
+      return true
+    default:
+      return false
+  }
+}
+
+function goTo(path: string): boolean {
+  go(path)
+  return true
+}
+
+function focusFilter(): boolean {
+  if (route.peek().page === 'devices')
+    selectFilter() // at once: the next key may already be its first letter
+  else {
+    go('/devices')
+    requestAnimationFrame(selectFilter)
+  }
+  return true
+}
+
+function selectFilter(): void {
+  const input = document.querySelector<HTMLInputElement>('input[type=search]')
+  input?.focus()
+  input?.select()
+}

@@ -1,0 +1,60 @@
+// A real browser for a test: headless Chromium from npm, or the system's when that cannot run. One for all tests of a file;
+// each test has its own context, gone after it.
+import { existsSync } from 'node:fs'
+import { after, type TestContext } from 'node:test'
+import { type Browser, chromium, type Page } from 'playwright-core'
+
+export interface Look {
+  readonly width?: number
+  readonly height?: number
+  readonly theme?: 'light' | 'dark'
+}
+
+export interface Watched {
+  readonly page: Page
+  /** What the browser complained about: console errors, uncaught errors, refused by the content security policy. */
+  readonly complaints: string[]
+}
+
+const flags = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--no-first-run',
+]
+const systemChromium = '/usr/bin/chromium'
+let browser: Promise<Browser> | undefined
+
+after(async () => {
+  await (await browser)?.close()
+})
+
+/** A page that stands open until the test ends. */
+export async function openPage(t: TestContext, url: string, { width = 1440, height = 900, theme = 'dark' }: Look = {}): Promise<Watched> {
+  browser ??= launch()
+  const context = await (await browser).newContext({ viewport: { width, height }, colorScheme: theme })
+  t.after(() => context.close())
+  const page = await context.newPage()
+  const complaints: string[] = []
+  page.on('console', (message) => {
+    if (message.type() === 'error' || message.text().includes('Content Security Policy')) complaints.push(message.text())
+  })
+  page.on('pageerror', (error) => complaints.push(String(error)))
+  await page.goto(url)
+  return { page, complaints }
+}
+
+async function launch(): Promise<Browser> {
+  // The package then unpacks the libraries it needs itself, so that a bare Debian can run it; read when it is imported.
+  process.env['AWS_EXECUTION_ENV'] ??= 'AWS_Lambda_nodejs24.x'
+  try {
+    // Not its own flags: they turn off web security and put all pages into one process, which ends with the first of them.
+    const { default: packed } = await import('@sparticuz/chromium')
+    return await chromium.launch({ executablePath: await packed.executablePath(), args: flags, headless: true })
+  } catch (error) {
+    if (!existsSync(systemChromium)) throw error
+    return await chromium.launch({ executablePath: systemChromium, args: flags, headless: true })
+  }
+}
