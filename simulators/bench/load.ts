@@ -1,0 +1,31 @@
+// The load generator's process: `node load.ts '{"mode":"ingest", …}'` runs one load against one server and prints one line of JSON.
+// The fields are those of `IngestOptions`, `FanOutOptions` and `IdleOptions`. It ends by itself, at the latest after five minutes.
+import { type FanOutOptions, fanOut } from './fan-out.ts'
+import { type Held, type IdleOptions, idle } from './idle.ts'
+import { type IngestOptions, ingest } from './ingest.ts'
+import type { Measured } from './measurement.ts'
+
+export type LoadOptions = IngestOptions | FanOutOptions | IdleOptions
+
+setTimeout(() => {
+  console.error('load: five minutes are over.')
+  process.exit(1)
+}, 300_000).unref()
+
+const options = JSON.parse(process.argv[2] ?? '{}') as LoadOptions
+const outcome = await run(options)
+// The callback: an exit right after the write could cut the line off on a pipe.
+process.stdout.write(`${JSON.stringify(outcome)}\n`, () => process.exit(outcome.clean ? 0 : 2))
+
+function run(load: LoadOptions): Promise<Measured | Held> {
+  switch (load.mode) {
+    case 'ingest':
+      return ingest(load)
+    case 'fan-out':
+      return fanOut(load)
+    case 'idle':
+      return idle(load)
+    default:
+      throw new Error('load takes a JSON object with mode ingest, fan-out or idle.', { cause: load satisfies never })
+  }
+}
