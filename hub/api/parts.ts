@@ -1,8 +1,8 @@
 // What the operators' routes need of the hub, and the shapes they share.
-import Type from 'typebox'
 import type { Figures, Metrics } from '../metrics.ts'
 import type { Devices } from '../routing/devices.ts'
 import type { Router } from '../routing/router.ts'
+import { anything, boolean, mapOf, number, object, orNull, string } from '../schema.ts'
 import type { Session } from '../session/session.ts'
 import type { Sessions } from '../session/sessions.ts'
 import type { Store } from '../store/store.ts'
@@ -30,28 +30,29 @@ export function onlineSession(sessions: Sessions, deviceId: string): Session | u
   return session?.presence.at === 'online' ? session : undefined
 }
 
-const unixMs = { description: 'Unix ms' }
+const unixMs = number({ description: 'Unix ms' })
 
-export const deviceParameters = Type.Object({ id: Type.String({ description: 'Device id' }) })
+export const deviceParameters = object({ id: string({ description: 'Device id' }) })
 
-export const deviceSchema = Type.Object({
-  id: Type.String(),
-  name: Type.String(),
-  createdAt: Type.Number(unixMs),
-  lastSeenAt: Type.Union([Type.Number(unixMs), Type.Null()]),
-  connected: Type.Boolean({ description: 'Its session has a connection now' }),
-  latest: Type.Record(Type.String(), Type.Object({ at: Type.Number(unixMs), value: Type.Any() })),
-  lastRefusal: Type.Union([Type.Object({ at: Type.Number(unixMs), topic: Type.String(), sentence: Type.String() }), Type.Null()], {
+/** Properties of a device in an answer. */
+export const deviceProperties = {
+  id: string(),
+  name: string(),
+  createdAt: unixMs,
+  lastSeenAt: orNull(unixMs),
+  connected: boolean({ description: 'Its session has a connection now' }),
+  latest: mapOf(object({ at: unixMs, value: anything })),
+  lastRefusal: orNull(object({ at: unixMs, topic: string(), sentence: string() }), {
     description: 'The last telemetry that was kept and could not be read',
   }),
-})
+}
 
 /** RFC 9457. Every refusal of the hub has this shape; `code` is a row of /docs/errors. */
-export const problemSchema = Type.Object({
-  type: Type.String(),
-  title: Type.String(),
-  status: Type.Number(),
-  detail: Type.String(),
-  code: Type.String(),
-  retry: Type.Boolean({ description: 'The same request may pass later' }),
+export const problemSchema = object({
+  type: string(),
+  title: string(),
+  status: number(),
+  detail: string(),
+  code: string(),
+  retry: boolean({ description: 'The same request may pass later' }),
 })

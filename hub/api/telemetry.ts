@@ -1,21 +1,28 @@
 // Readings in and out over HTTP: POST stores before it answers, GET gives a range thinned for drawing.
 import type { FastifyInstance } from 'fastify'
-import Type, { type Static } from 'typebox'
 import { isDeviceId } from '../../devices/device.ts'
 import { telemetryTopic } from '../../devices/topics.ts'
 import { Refusal } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { Router } from '../routing/router.ts'
+import { anything, array, boolean, either, integer, number, object, optional, string } from '../schema.ts'
 import type { Journal } from '../store/store.ts'
 import { type ApiParts, deviceParameters, problemSchema } from './parts.ts'
 
 const hourMs = 3_600_000
 
-const historyQuery = Type.Object({
-  metric: Type.Optional(Type.Union([Type.String(), Type.Array(Type.String())], { description: 'May repeat; all metrics when left out' })),
-  from: Type.Optional(Type.String({ description: 'Unix ms or ISO 8601, included; an hour before `to` when left out' })),
-  to: Type.Optional(Type.String({ description: 'Unix ms or ISO 8601, included; now when left out' })),
-  points: Type.Integer({ minimum: 4, maximum: limits.pointsAnswered, default: 1000, description: 'Most points per series' }),
+interface HistoryQueryText {
+  readonly metric?: string | readonly string[]
+  readonly from?: string
+  readonly to?: string
+  readonly points: number
+}
+
+const historyQuery = object({
+  metric: optional(either([string(), array(string())], { description: 'May repeat; all metrics when left out' })),
+  from: optional(string({ description: 'Unix ms or ISO 8601, included; an hour before `to` when left out' })),
+  to: optional(string({ description: 'Unix ms or ISO 8601, included; now when left out' })),
+  points: integer({ minimum: 4, maximum: limits.pointsAnswered, default: 1000, description: 'Most points per series' }),
 })
 
 const readingDescription = [
@@ -24,9 +31,15 @@ const readingDescription = [
   'plain `curl -d` works. The answer comes once everything is on disk.',
 ].join(' ')
 
-const storedSchema = Type.Object({
-  stored: Type.Integer({ description: 'Messages on disk' }),
-  refused: Type.Optional(Type.Array(Type.Object({ line: Type.Integer(), code: Type.String(), detail: Type.String() }))),
+interface Stored {
+  /** Messages on disk. */
+  readonly stored: number
+  readonly refused?: readonly { readonly line: number; readonly code: string; readonly detail: string }[]
+}
+
+const storedSchema = object({
+  stored: integer({ description: 'Messages on disk' }),
+  refused: optional(array(object({ line: integer(), code: string(), detail: string() }))),
 })
 
 export function telemetryRoutes(app: FastifyInstance, parts: ApiParts): void {
@@ -37,7 +50,7 @@ export function telemetryRoutes(app: FastifyInstance, parts: ApiParts): void {
     '/v1/devices/:id/telemetry',
     { schema: { summary: 'Send readings', description: readingDescription, params: deviceParameters, response: responses } },
     async (request) => {
-      const { id } = request.params as Static<typeof deviceParameters>
+      const { id } = request.params as { id: string }
       const body = bodyOf(request.body)
       if (!isNdjson(request.headers['content-type'])) {
         await publish(router, store.journal, telemetryTopic(checkedId(id)), body, 0, body.length)
@@ -53,7 +66,7 @@ export function telemetryRoutes(app: FastifyInstance, parts: ApiParts): void {
       schema: {
         summary: 'Send one value of one metric',
         description: 'The body is a number, true, false, JSON or plain text.',
-        params: Type.Object({ id: Type.String(), metric: Type.String() }),
+        params: object({ id: string(), metric: string() }),
         response: responses,
       },
     },
@@ -78,18 +91,12 @@ export function telemetryRoutes(app: FastifyInstance, parts: ApiParts): void {
         params: deviceParameters,
         querystring: historyQuery,
         response: {
-          200: Type.Object({
-            device: Type.String(),
-            from: Type.Number(),
-            to: Type.Number(),
-            series: Type.Array(
-              Type.Object({
-                metric: Type.String(),
-                times: Type.Array(Type.Number()),
-                values: Type.Array(Type.Any()),
-                count: Type.Integer(),
-                thinned: Type.Boolean(),
-              }),
+          200: object({
+            device: string(),
+            from: number(),
+            to: number(),
+            series: array(
+              object({ metric: string(), times: array(number()), values: array(anything), count: integer(), thinned: boolean() }),
             ),
           }),
           400: problemSchema,
@@ -99,14 +106,14 @@ export function telemetryRoutes(app: FastifyInstance, parts: ApiParts): void {
       },
     },
     async (request) => {
-      const { id } = request.params as Static<typeof deviceParameters>
-      const query = request.query as Static<typeof historyQuery>
+      const { id } = request.params as { id: string }
+      const query = request.query as HistoryQueryText
       if (!parts.devices.has(id)) throw new Refusal('device-unknown', { id })
       const toMs = timeOf('to', query.to) ?? Date.now()
       const fromMs = timeOf('from', query.from) ?? toMs - hourMs
       if (fromMs > toMs) throw new Refusal('request-invalid', { detail: 'from lies after to' })
       const range = { deviceId: id, fromMs, toMs, pointsMax: query.points }
-      const metrics = query.metric === undefined || Array.isArray(query.metric) ? query.metric : [query.metric]
+      const metrics = typeof query.metric === 'string' ? [query.metric] : query.metric
       const series =
         metrics === undefined
           ? await store.history(range)
@@ -124,7 +131,7 @@ async function publish(router: Router, journal: Journal, topic: string, bytes: B
 }
 
 /** Each line is a message of its own: a bad one is named in the answer and does not harm the others. */
-async function publishLines(router: Router, journal: Journal, topic: string, body: Buffer): Promise<Static<typeof storedSchema>> {
+async function publishLines(router: Router, journal: Journal, topic: string, body: Buffer): Promise<Stored> {
   const outcomes: Promise<void>[] = []
   const lineNumbers: number[] = []
   let line = 0

@@ -1,9 +1,9 @@
 // GET /v1/events: the feed as server-sent events (WHATWG HTML, section 9.2), for programs and `curl -N`.
 import type { FastifyInstance } from 'fastify'
-import Type from 'typebox'
 import { isDeviceId } from '../../devices/device.ts'
 import { Refusal } from '../errors.ts'
 import { limits } from '../limits.ts'
+import { array, either, object, optional, string } from '../schema.ts'
 import type { Feed, Frame, Viewer } from './feed.ts'
 
 /** A comment line this often keeps proxies and half-open detection content. */
@@ -20,8 +20,8 @@ export function eventRoutes(app: FastifyInstance, feed: Feed): void {
           'ten times a second; `devices` holds devices that were created, connected or disconnected; `resync` says that the reader fell',
           'behind and should fetch what it shows again.',
         ].join(' '),
-        querystring: Type.Object({
-          device: Type.Optional(Type.Union([Type.String(), Type.Array(Type.String())], { description: 'Only these devices; may repeat.' })),
+        querystring: object({
+          device: optional(either([string(), array(string())], { description: 'Only these devices; may repeat.' })),
         }),
         produces: ['text/event-stream'],
       },

@@ -13,6 +13,7 @@ export const topicAliasMaximum = 32
 export function onConnect(connection: MqttConnection, packet: ConnectPacket): void {
   const { engine } = connection
   connection.wantsReasons = packet.requestProblemInformation
+  connection.isBridge = packet.bridge
   if (packet.authenticationMethod !== undefined) {
     throw new Refusal('extended-auth-unsupported', { detail: packet.authenticationMethod }) //  5: [MQTT-4.12.0-1]
   }

@@ -68,6 +68,8 @@ export class MqttConnection implements PacketHandler, Connection, Waiter, Timed,
   inflightMax: number = limits.inflightMessages
   /** 5: the largest packet the client takes. */
   packetBytesMax = Number.POSITIVE_INFINITY
+  /** It is another broker: it gets the RETAIN flag as published and nothing of its own back (conventions 4.1). */
+  isBridge = false
   /** 5: false when the client wants no reason strings.  [MQTT-3.1.2-29] */
   wantsReasons = true
 
@@ -265,7 +267,8 @@ export class MqttConnection implements PacketHandler, Connection, Waiter, Timed,
       this.close(new Refusal('connect-timeout', { seconds: limits.connectSeconds }))
       return
     }
-    const silentSeconds = this.engine.wheel.tick - this.#lastHeardTick
+    // While the hub itself does not read, nothing can be heard: silence then is no fault of the client's.
+    const silentSeconds = this.#holds === 0 ? this.engine.wheel.tick - this.#lastHeardTick : 0
     const allowedSeconds = this.keepAliveSeconds * 1.5
     if (silentSeconds < allowedSeconds) {
       this.engine.wheel.arm(this, allowedSeconds - silentSeconds)

@@ -11,7 +11,12 @@ export function onSubscribe(connection: MqttConnection, packet: SubscribePacket)
   const codes = packet.subscriptions.map(({ filter, qos, noLocal, retainAsPublished, retainHandling }) => {
     try {
       if (filter.startsWith('$share/')) throw new Refusal('shared-unsupported', { filter })
-      const isNew = session.subscribe(filter, { qos, noLocal, retainAsPublished, identifier: packet.subscriptionIdentifier })
+      const isNew = session.subscribe(filter, {
+        qos,
+        noLocal: noLocal || connection.isBridge,
+        retainAsPublished: retainAsPublished || connection.isBridge,
+        identifier: packet.subscriptionIdentifier,
+      })
       if (retainHandling === 0 || (retainHandling === 1 && isNew)) toReplay.push(filter) //  5: [MQTT-3.3.1-9], [MQTT-3.3.1-10]
       return qos
     } catch (error) {

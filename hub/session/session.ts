@@ -56,8 +56,7 @@ export class Session implements Timed {
   become(presence: Presence): void {
     this.#presence = presence
     if (presence.at === 'online') return
-    this.#replay = undefined // a client that comes back subscribes again or was told already
-    this.#replayed = 0
+    this.#oweReplay()
     this.#unsent = []
     this.#outbox?.dropQoS0()
     if (presence.at === 'ended') {
@@ -168,6 +167,7 @@ export class Session implements Timed {
   /** PUBACK, PUBCOMP, or a PUBREC that refuses: the delivery is over. False for an identifier that is not in use. */
   finished(packetId: number): boolean {
     const known = this.#inflight?.finish(packetId) ?? false
+    if (known && this.#unsent.length > 0) this.#unsent = this.#unsent.filter((waiting) => waiting !== packetId)
     this.flush()
     return known
   }
@@ -175,6 +175,14 @@ export class Session implements Timed {
   /** PUBREC: the first half of a QoS 2 delivery is over. False for an identifier that is not in use. */
   received(packetId: number): boolean {
     return this.#inflight?.release(packetId) ?? false
+  }
+
+  /** The wire was lost in the middle of retained messages: those at QoS 1 and 2 are owed like any other. */
+  #oweReplay(): void {
+    const replay = this.#replay
+    this.#replay = undefined
+    for (let at = this.#replayed; replay !== undefined && at < replay.length; at++) if (replay[at]!.qos > 0) this.#owe(replay[at]!)
+    this.#replayed = 0
   }
 
   #owe(delivery: Delivery): void {

@@ -102,3 +102,13 @@ test('the hub tells how it stands', async (t) => {
   assert.deepEqual(await hub.get('/healthz'), { alive: true })
   assert.deepEqual(await hub.get('/readyz'), { ready: true, checks: { backlog: true } })
 })
+
+test('a mistake of the hub is told as one, with a name to find it in the log, and nothing of its inside', async (t) => {
+  const hub = await startHub(t)
+  await hub.hub.store.close() // a store that is gone while the hub is not: what only a bug could bring about
+  const response = await fetch(`${hub.url}/v1/devices`)
+  const problem = (await response.json()) as { code: string; detail: string }
+  assert.deepEqual([response.status, problem.code], [500, 'internal-error'])
+  assert.doesNotMatch(problem.detail, /thread|store/)
+  assert.deepEqual(await hub.get('/healthz'), { alive: true })
+})

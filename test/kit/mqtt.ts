@@ -4,6 +4,7 @@ import { connect, type Socket } from 'node:net'
 import { after, type TestContext } from 'node:test'
 import mqttPacket, { type IConnectPacket, type IPublishPacket, type Packet } from 'mqtt-packet'
 import type { Clock } from '../../hub/clock.ts'
+import type { RefusalCode } from '../../hub/errors.ts'
 import { type InProcessHub, startHub, type TestHub } from './hub.ts'
 
 export type Version = 3 | 4 | 5
@@ -197,4 +198,14 @@ export async function mourner(t: TestContext, hub: TestHub, name: string) {
     will: { topic: `gone/${name}`, payload: Buffer.from(name), qos: 0, retain: false } as const,
     gone: () => listener.next('publish'),
   }
+}
+
+/** Counts from now on how often the hub refuses with this code, as its page shows it. */
+export async function refusalsWith(hub: TestHub, code: RefusalCode): Promise<() => Promise<number>> {
+  const count = async () => {
+    const { refusals } = (await hub.get('/v1/hub')) as { refusals: { code: string; count: number }[] }
+    return refusals.find((refusal) => refusal.code === code)?.count ?? 0
+  }
+  const before = await count()
+  return async () => (await count()) - before
 }

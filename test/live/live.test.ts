@@ -1,6 +1,7 @@
 // What dashboards see: the newest values, at most ten frames a second, and never at anyone else's cost.
 import assert from 'node:assert/strict'
 import test from 'node:test'
+import { refusals } from '../../hub/errors.ts'
 import { limits } from '../../hub/limits.ts'
 import { Feed, type Frame, type Viewer } from '../../hub/live/feed.ts'
 import { Metrics } from '../../hub/metrics.ts'
@@ -79,7 +80,7 @@ test('nonsense from a viewer closes its socket with a sentence', async (t) => {
     const viewer = await openLive(t, hub)
     viewer.socket.send(text)
     const { code, reason } = await viewer.closed
-    assert.equal(code, 1007)
+    assert.equal(code, refusals['watch-invalid'].ws)
     assert.match(reason, says)
   }
   const large = await openLive(t, hub)
@@ -109,7 +110,8 @@ test('viewers past the limit are told so, and the others go on', async (t) => {
   const closed = await new Promise<CloseEvent>((resolve) => socket.addEventListener('close', resolve))
   assert.equal(closed.code, 1013)
   assert.match(closed.reason, /limits\.viewers/)
-  assert.equal((await fetch(`${hub.url}/v1/events`)).status, 503)
+  const refused = await fetch(`${hub.url}/v1/events`)
+  assert.deepEqual([refused.status, ((await refused.json()) as { code: string }).code], [503, 'too-many-viewers'])
   const last = viewers.at(-1)
   last?.watch('d')
   await hub.post('/v1/devices/d/telemetry', '{"n":1}')

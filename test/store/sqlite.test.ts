@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import Database from 'better-sqlite3'
-import { Refusal } from '../../hub/errors.ts'
+import { Refusal, refusals } from '../../hub/errors.ts'
 import { limits, MiB } from '../../hub/limits.ts'
 import { frameFlags } from '../../hub/store/store.ts'
 import { storeContract } from './contract.ts'
@@ -183,6 +183,7 @@ test('a database that broke fails its waiters, says so once, and is not tried ag
     await assert.rejects(stored(store), /The database failed \(no such table/)
   }
   assert.deepEqual(diary.lines, ['1 store-failed', '2 store-failed'])
+  assert.ok(refusals['store-failed'].retry, 'never answered, so the messages stay with their devices')
   assert.equal(fatal.length, 1)
   assert.match(fatal[0]!, /no such table/)
 })
