@@ -132,8 +132,9 @@ export class Fleet {
       const entry = this.#entries.get(device.id) ?? this.#add(device.id, device.createdAt)
       if (entry.heardInFrame <= frame) this.#setState(entry, device.name, device.connected)
       if ((device.lastSeenAt ?? 0) > (entry.lastSeenAt.peek() ?? 0)) entry.lastSeenAt.value = device.lastSeenAt
-      if (entry.shown.peek().length === 0) entry.shown.value = newestMetrics(device.latest)
+      const isFirst = entry.latest.size === 0
       for (const [metric, { at, value }] of Object.entries(device.latest)) this.#setLatest(entry, metric, at, value)
+      if (isFirst) entry.shown.value = newestMetrics(device.latest)
     }
     this.#publish(false)
   }

@@ -96,3 +96,19 @@ test('reconnecting waits half a second at first and eight at most', () => {
   assert.equal(backoffMs(20, 1), 8_000)
   assert.equal(backoffMs(20, 0), 500)
 })
+
+test('a device that is read whole shows its numbers first, whatever their names', () => {
+  const fleet = new Fleet()
+  const at = 1_000_000
+  const latest = { heating: { at, value: true }, target: { at, value: 21 }, temperature: { at, value: 20.4 } }
+  const entry = fleet.take({
+    id: 'thermostat-1',
+    name: 'thermostat-1',
+    createdAt: 1,
+    lastSeenAt: at,
+    connected: true,
+    lastRefusal: null,
+    latest,
+  })
+  assert.deepEqual(entry.shown.value, ['target', 'temperature'])
+})
