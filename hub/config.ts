@@ -51,6 +51,15 @@ const path: Kind<string> = {
   },
 }
 
+const secondsMax = 24 * 3600
+const secondsOrOff: Kind<number> = {
+  placeholder: 'SECONDS',
+  read(text) {
+    if (/^\d{1,5}$/.test(text) && Number(text) <= secondsMax) return Number(text)
+    throw new Error(`whole seconds from 1 to ${secondsMax}, or 0 for never`)
+  },
+}
+
 function oneOf<const T extends string>(...words: readonly T[]): Kind<T> {
   return {
     placeholder: words.join('|'),
@@ -121,6 +130,12 @@ export const settings = {
     'let everyone in who can reach the address, without credentials; the default, loopback, means this machine only',
   ),
   allowOrigin: setting('allow-origin', '', origins, 'web pages from elsewhere that may talk to the hub, such as https://tools.example'),
+  sysIntervalSeconds: setting(
+    'sys-interval',
+    '10',
+    secondsOrOff,
+    'seconds between two looks of the hub at itself, told below $SYS; 0 for never',
+  ),
   logLevel: setting('log-level', 'info', oneOf('trace', 'debug', 'info', 'warn', 'error', 'silent'), 'least serious log line to print'),
   readyJson: setting('ready-json', 'false', yes, 'print the ready page as one line of JSON, for programs'),
 } as const

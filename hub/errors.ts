@@ -74,13 +74,6 @@ export const refusals = {
     retry: false,
     sentence: 'The authentication method {detail} is not supported.',
   },
-  'shared-unsupported': {
-    mqtt: 0x9e,
-    http: 400,
-    ws: 1008,
-    retry: false,
-    sentence: 'Shared subscriptions ({filter}) are not supported yet.',
-  },
   // ── admission and permissions ──
   'not-authorized': {
     mqtt: 0x87,
@@ -127,6 +120,13 @@ export const refusals = {
     retry: false,
     sentence: 'The session has {limit} subscriptions, its limit (limits.subscriptionsPerSession).',
   },
+  'too-many-members': {
+    mqtt: 0x97,
+    http: 429,
+    ws: 1008,
+    retry: false,
+    sentence: 'The shared subscription {filter} has {limit} members, its limit (limits.sharedGroupMembers).',
+  },
   'device-id-invalid': {
     mqtt: 0x90,
     http: 400,
@@ -149,6 +149,13 @@ export const refusals = {
     sentence: 'The hub knows {limit} devices, its limit (limits.devices).',
   },
   'telemetry-invalid': { mqtt: 0x99, http: 400, ws: 1007, retry: false, sentence: 'The telemetry cannot be read: {detail}.' },
+  'payload-format-invalid': {
+    mqtt: 0x99,
+    http: 400,
+    ws: 1007,
+    retry: false,
+    sentence: 'The payload is not UTF-8, though its Payload Format Indicator says so; send it without the indicator.',
+  },
   'too-many-retained': {
     mqtt: 0x97,
     http: 507,

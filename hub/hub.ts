@@ -3,6 +3,7 @@
 //   sockets → listen ┬ mqtt ┐
 //                    ├ api  ├→ session → routing → store ⇒ writer thread: journal, commit, series
 //                    └ live ┘                          ⇒ reader thread: history
+//                      sys: counters and gauges, said below $SYS
 import type { AddressInfo, Server } from 'node:net'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
@@ -25,6 +26,7 @@ import { TopicTree } from './routing/topic-tree.ts'
 import { Sessions } from './session/sessions.ts'
 import { openSqliteStore } from './store/sqlite/open.ts'
 import type { Store } from './store/store.ts'
+import { SysTree } from './sys/sys-tree.ts'
 import { version } from './version.ts'
 import { Wheel } from './wheel.ts'
 
@@ -90,6 +92,8 @@ export async function startHub({ settings, log, clock = systemClock, onFatal }: 
     { store, router, devices, sessions, metrics, clock, connections: () => engine.connections.size, connected: () => presence.connected },
     (now) => feed.onFigures(now),
   )
+  const { sysIntervalSeconds } = settings
+  const sys = sysIntervalSeconds === 0 ? undefined : new SysTree({ metrics, router, sessions, clock }, sysIntervalSeconds)
 
   let listeners: Listeners = { mqtt: null, http: { address: settings.listen, port: 0 } }
   const api = { store, router, devices, sessions, metrics, version, startedAt, figures: () => figures.now(), listeners: () => listeners }
@@ -101,6 +105,7 @@ export async function startHub({ settings, log, clock = systemClock, onFatal }: 
   const stop = async () => {
     const why = new Refusal('shutting-down')
     figures.stop()
+    sys?.stop()
     mqttServer.close()
     const httpClosed = app.close()
     upgrades.closeViewers(why)

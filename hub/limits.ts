@@ -20,6 +20,10 @@ const table = {
   topicBytes: [1024, 'a topic name or filter; MQTT would allow 65,535, and every index would have to carry it'],
   topicLevels: [32, 'slashes cost a node each in the topic tree'],
   subscriptionsPerSession: [1_000, 'one client must not own the tree'],
+  sharedGroupMembers: [
+    1_000,
+    'members of one shared subscription; while all are absent, a message asks each of them before it is given to one',
+  ],
   outboxMessages: [1_000, 'messages one slow or absent session is owed'],
   outboxBytes: [4 * MiB, '… and their bytes'],
   outboxBytesAll: [256 * MiB, '… and the bytes of all sessions together, so that many absent ones do not fill the memory'],

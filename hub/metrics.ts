@@ -9,6 +9,12 @@ export class Metrics {
   messagesSent = 0
   bytesReceived = 0
   bytesSent = 0
+  /**
+   * MQTT packets by type, the upper four bits of their first byte (5: table 2-1). Whole numbers as doubles: they do not wrap around, and
+   * counting one is a single addition in place.
+   */
+  readonly packetsReceived = new Float64Array(16)
+  readonly packetsSent = new Float64Array(16)
   /** Messages that a subscriber was owed and did not get, because its outbox was full. */
   messagesDropped = 0
   /** Changes that a slow viewer never saw because a newer one took their place or it had to resync. */

@@ -126,8 +126,9 @@ export function telemetryRoutes(app: FastifyInstance, parts: ApiParts): void {
 /** Resolves once the message is on disk. Errors: the `Refusal` for why it is not. */
 async function publish(router: Router, journal: Journal, topic: string, bytes: Buffer, start: number, end: number): Promise<void> {
   if (journal.full) await new Promise<void>((resume) => journal.whenRoom(resume))
-  router.publish(router.routeOf(topic), bytes, start, end, { qos: 1, retain: false, properties: undefined, from: undefined, checked: true })
-  await new Promise<void>((resolve, reject) => journal.after({ stored: () => resolve(), failed: (_, why) => reject(why) }, 0))
+  const publication = { qos: 1, retain: false, properties: undefined, from: undefined, checked: true } as const
+  const seq = router.publish(router.routeOf(topic), bytes, start, end, publication)
+  await new Promise<void>((resolve, reject) => journal.after({ stored: () => resolve(), failed: (_, why) => reject(why) }, 0, seq))
 }
 
 /** Each line is a message of its own: a bad one is named in the answer and does not harm the others. */

@@ -17,7 +17,7 @@ import {
   type Will,
 } from './packets.ts'
 import { readAckReason, readPacketId, readPublish } from './publish-codec.ts'
-import { topicFilterProblem, topicNameProblem } from './topic-check.ts'
+import { topicNameProblem } from './topic-check.ts'
 import {
   checkAuth,
   checkClientId,
@@ -208,7 +208,6 @@ function decodeSubscribe(version: ProtocolVersion, buffer: Buffer, start: number
   checkSubscribe(version, buffer, at, end)
   const packet = parse(version, 'subscribe', buffer, start, end)
   const subscriptions = packet.subscriptions.map(({ topic, qos, nl, rap, rh }): Subscription => {
-    checkFilter(topic)
     // 3 was refused, so `rh` is one of the three.
     return { filter: topic, qos, noLocal: nl === true, retainAsPublished: rap === true, retainHandling: (rh ?? 0) as 0 | 1 | 2 }
   })
@@ -218,7 +217,6 @@ function decodeSubscribe(version: ProtocolVersion, buffer: Buffer, start: number
 function decodeUnsubscribe(version: ProtocolVersion, buffer: Buffer, start: number, at: number, end: number): UnsubscribePacket {
   checkUnsubscribe(version, buffer, at, end)
   const packet = parse(version, 'unsubscribe', buffer, start, end)
-  packet.unsubscriptions.forEach(checkFilter)
   return { packetId: packet.messageId ?? 0, filters: packet.unsubscriptions }
 }
 
@@ -246,11 +244,6 @@ function decodeAuth(version: ProtocolVersion, buffer: Buffer, start: number, at:
 /** A copy lets go of the read buffer, up to 64 KiB, that these few bytes are a view of. */
 function copyOf(bytes: Buffer | string): Buffer {
   return typeof bytes === 'string' ? Buffer.from(bytes) : Buffer.from(bytes)
-}
-
-function checkFilter(filter: string): void {
-  const problem = topicFilterProblem(filter)
-  if (problem !== undefined) throw new Refusal('filter-invalid', { detail: problem })
 }
 
 // One parser per version serves all connections, because each call gives it exactly one whole packet. CONNECT has its own: `mqtt-packet`

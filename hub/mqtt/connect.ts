@@ -2,8 +2,9 @@
 
 import { Refusal } from '../errors.ts'
 import { limits } from '../limits.ts'
-import { type ConnectPacket, encodeConnack } from './codec.ts'
+import { type Connack, type ConnectPacket, encodeConnack } from './codec.ts'
 import type { MqttConnection } from './connection.ts'
+import { assertPayloadFormat } from './publish.ts'
 
 /** A session of MQTT 3.x that is not clean has no expiry of its own; the hub's bound is one. */
 const expiryOfVersion3 = limits.sessionExpirySeconds
@@ -12,38 +13,25 @@ export const topicAliasMaximum = 32
 
 export function onConnect(connection: MqttConnection, packet: ConnectPacket): void {
   const { engine } = connection
+  const { will } = packet
   connection.wantsReasons = packet.requestProblemInformation
+  connection.packetBytesMax = packet.maximumPacketSize ?? Number.POSITIVE_INFINITY // before anything is answered, a refusal too
   connection.isBridge = packet.bridge
   if (packet.authenticationMethod !== undefined) {
     throw new Refusal('extended-auth-unsupported', { detail: packet.authenticationMethod }) //  5: [MQTT-4.12.0-1]
   }
 
-  const assigned = packet.clientId === '' ? engine.assignClientId() : undefined
-  const clientId = assigned ?? packet.clientId
+  const clientId = packet.clientId === '' ? engine.assignClientId() : packet.clientId
   engine.authenticate({ clientId, username: packet.username, address: connection.address })
+  if (will?.properties !== undefined) assertPayloadFormat(will.properties, will.payload, 0, will.payload.length)
 
   connection.keepAliveSeconds = packet.keepAliveSeconds
   connection.inflightMax = Math.min(packet.receiveMaximum, limits.inflightMessages) //  5: [MQTT-3.3.4-9]
-  connection.packetBytesMax = packet.maximumPacketSize ?? Number.POSITIVE_INFINITY
 
   const asked = expiryAsked(packet)
-  const { session, resumed } = engine.sessions.open(clientId, connection, {
-    clean: packet.cleanStart,
-    expirySeconds: asked,
-    will: packet.will,
-  })
-  connection.say(
-    encodeConnack(packet.version, {
-      sessionPresent: resumed, //  5: [MQTT-3.2.2-2]  3.1.1: [MQTT-3.2.2-1]
-      reasonCode: 0,
-      sessionExpirySeconds: session.expirySeconds === asked ? undefined : session.expirySeconds,
-      receiveMaximum: limits.receiveMaximum,
-      maximumPacketSize: limits.packetBytes,
-      assignedClientId: assigned,
-      topicAliasMaximum,
-      sharedAvailable: false,
-    }),
-  )
+  const connack = welcome(connection, packet, clientId, asked) // before the session is touched: nobody may be let in without hearing of it
+  const { session, resumed } = engine.sessions.open(clientId, connection, { clean: packet.cleanStart, expirySeconds: asked, will })
+  connection.say(encodeConnack(packet.version, { ...connack, sessionPresent: resumed })) //  5: [MQTT-3.2.2-2]  3.1.1: [MQTT-3.2.2-1]
   connection.flush() // CONNACK comes before any answer of this turn  5: [MQTT-3.2.0-1]  3.1.1: [MQTT-3.2.0-1]
   connection.connected(session)
   if (resumed) session.resend()
@@ -52,4 +40,30 @@ export function onConnect(connection: MqttConnection, packet: ConnectPacket): vo
 function expiryAsked(packet: ConnectPacket): number {
   if (packet.version === 5) return packet.sessionExpirySeconds ?? 0 //  5: section 3.1.2.11.2
   return packet.cleanStart ? 0 : expiryOfVersion3
+}
+
+/** What CONNACK says. What the client can do without gives way when it takes only small packets.  5: [MQTT-3.1.2-24] */
+function welcome(connection: MqttConnection, packet: ConnectPacket, clientId: string, asked: number): Connack {
+  const needed: Connack = {
+    reasonCode: 0,
+    sessionExpirySeconds: asked > limits.sessionExpirySeconds ? limits.sessionExpirySeconds : undefined,
+    receiveMaximum: limits.receiveMaximum,
+    maximumPacketSize: limits.packetBytes,
+    assignedClientId: packet.clientId === '' ? clientId : undefined,
+    topicAliasMaximum,
+  }
+  const full: Connack = packet.requestResponseInformation ? { ...needed, responseInformation: responsePrefix(clientId) } : needed
+  const fits = (connack: Connack) => encodeConnack(packet.version, connack).length <= connection.packetBytesMax
+  if (packet.maximumPacketSize === undefined || fits(full)) return full
+  if (fits(needed)) return needed
+  throw new Refusal('protocol-error', { detail: `a Maximum Packet Size of ${packet.maximumPacketSize} has no room for CONNACK` })
+}
+
+/**
+ * Where answers to this client's requests may go; undefined when its identifier would leave no room for the rest of a topic. What a topic
+ * level cannot hold is escaped, so that the prefix is one level, a topic name, and no other client's.  5: section 3.2.2.3.14
+ */
+function responsePrefix(clientId: string): string | undefined {
+  const prefix = `responses/${encodeURIComponent(clientId)}/`
+  return prefix.length <= limits.topicBytes / 2 ? prefix : undefined
 }

@@ -9,6 +9,7 @@ import type { Waiter } from '../store/store.ts'
 import type { Timed } from '../wheel.ts'
 import { onFailed, onStored } from './acks.ts'
 import {
+  type AckType,
   type AuthPacket,
   type ConnectPacket,
   type DisconnectPacket,
@@ -26,6 +27,7 @@ import { onConnect } from './connect.ts'
 import { encodeDelivery } from './deliver.ts'
 import type { Engine } from './engine.ts'
 import { Output } from './output.ts'
+import { packetType } from './packets.ts'
 import { onPublish } from './publish.ts'
 import { onSubscribe, onUnsubscribe } from './subscribe.ts'
 import type { Touched } from './turn.ts'
@@ -72,6 +74,8 @@ export class MqttConnection implements PacketHandler, Connection, Waiter, Timed,
   isBridge = false
   /** 5: false when the client wants no reason strings.  [MQTT-3.1.2-29] */
   wantsReasons = true
+  /** 5: why the PUBLISHes were refused whose answers wait, by packet identifier. At most a window of them; most connections never have one. */
+  refusedBecause: Map<number, string> | undefined = undefined
 
   constructor(engine: Engine, wire: Wire) {
     this.engine = engine
@@ -142,18 +146,22 @@ export class MqttConnection implements PacketHandler, Connection, Waiter, Timed,
   // ── packets ──
 
   onConnect(packet: ConnectPacket): void {
+    this.#heard(packetType.connect)
     onConnect(this, packet)
   }
 
   onPublish(publish: PublishView): void {
+    this.#heard(packetType.publish)
     onPublish(this, publish)
   }
 
   onPuback(packetId: number): void {
+    this.#heard(packetType.puback)
     this.session.finished(packetId)
   }
 
   onPubrec(packetId: number, reasonCode: number): void {
+    this.#heard(packetType.pubrec)
     const { session } = this
     if (reasonCode >= 0x80) {
       session.finished(packetId)
@@ -165,28 +173,34 @@ export class MqttConnection implements PacketHandler, Connection, Waiter, Timed,
   }
 
   onPubrel(packetId: number): void {
+    this.#heard(packetType.pubrel)
     const known = this.session.receivedQoS2?.delete(packetId) ?? false
     if (known && this.unreleased > 0) this.unreleased--
     this.answer('pubcomp', packetId, known ? 0 : 0x92)
   }
 
   onPubcomp(packetId: number): void {
+    this.#heard(packetType.pubcomp)
     this.session.finished(packetId)
   }
 
   onSubscribe(packet: SubscribePacket): void {
+    this.#heard(packetType.subscribe)
     onSubscribe(this, packet)
   }
 
   onUnsubscribe(packet: UnsubscribePacket): void {
+    this.#heard(packetType.unsubscribe)
     onUnsubscribe(this, packet)
   }
 
   onPingreq(): void {
+    this.#heard(packetType.pingreq)
     this.say(pingresp)
   }
 
   onDisconnect(packet: DisconnectPacket): void {
+    this.#heard(packetType.disconnect)
     const { session } = this
     if (packet.sessionExpirySeconds !== undefined) {
       if (session.expirySeconds === 0 && packet.sessionExpirySeconds > 0) {
@@ -201,7 +215,13 @@ export class MqttConnection implements PacketHandler, Connection, Waiter, Timed,
   }
 
   onAuth(_packet: AuthPacket): void {
+    this.#heard(packetType.auth)
     throw new Refusal('protocol-error', { detail: 'AUTH without an authentication method in CONNECT' }) //  5: [MQTT-4.12.0-6]
+  }
+
+  /** All that counting costs a packet, here and in `#told`: one addition in a typed array. */
+  #heard(type: number): void {
+    this.engine.metrics.packetsReceived[type]!++
   }
 
   // ── to the peer ──
@@ -225,13 +245,33 @@ export class MqttConnection implements PacketHandler, Connection, Waiter, Timed,
 
   /** A whole packet, out at the end of this turn. */
   say(packet: Buffer): void {
+    this.#told(packet[0]! >> 4)
     this.output.add(packet)
     this.engine.turn.touch(this)
   }
 
-  answer(type: 'puback' | 'pubrec' | 'pubrel' | 'pubcomp', packetId: number, reasonCode: number): void {
+  /**
+   * Says a packet that may carry a reason string. The string gives way when the client wants none or takes no packet so large; false, and
+   * nothing is said, when the packet is too large even so. `encode` is called once or twice.
+   * 5: [MQTT-3.1.2-24], [MQTT-3.1.2-29]; for the string [MQTT-3.2.2-19], [MQTT-3.4.2-2], [MQTT-3.5.2-2], [MQTT-3.9.2-1], [MQTT-3.11.2-1],
+   * [MQTT-3.14.2-3].
+   */
+  sayWithReason(reason: string | undefined, encode: (reason: string | undefined) => Buffer): boolean {
+    let packet = encode(this.wantsReasons ? reason : undefined)
+    if (packet.length > this.packetBytesMax) packet = encode(undefined)
+    if (packet.length > this.packetBytesMax) return false
+    this.say(packet)
+    return true
+  }
+
+  answer(type: AckType, packetId: number, reasonCode: number): void {
+    this.#told(packetType[type])
     this.output.addAck(type, packetId, reasonCode, this.version)
     this.engine.turn.touch(this)
+  }
+
+  #told(type: number): void {
+    this.engine.metrics.packetsSent[type]!++
   }
 
   flush(): void {
@@ -268,7 +308,8 @@ export class MqttConnection implements PacketHandler, Connection, Waiter, Timed,
       return
     }
     // While the hub itself does not read, nothing can be heard: silence then is no fault of the client's.
-    const silentSeconds = this.#holds === 0 ? this.engine.wheel.tick - this.#lastHeardTick : 0
+    const isDeaf = (this.#holds & (hold.window | hold.backlog)) !== 0
+    const silentSeconds = isDeaf ? 0 : this.engine.wheel.tick - this.#lastHeardTick
     const allowedSeconds = this.keepAliveSeconds * 1.5
     if (silentSeconds < allowedSeconds) {
       this.engine.wheel.arm(this, allowedSeconds - silentSeconds)
@@ -282,12 +323,11 @@ export class MqttConnection implements PacketHandler, Connection, Waiter, Timed,
     if (this.#closing) return
     this.engine.metrics.refused(why.code)
     this.#reader.stop()
-    const reason = this.wantsReasons ? why.message : undefined
+    const reasonCode = why.row.mqtt
     if (this.#state.is === 'connected') {
-      const goodbye = encodeDisconnect(why.row.mqtt, reason)
-      if (this.version === 5) this.output.add(goodbye.length > this.packetBytesMax ? encodeDisconnect(why.row.mqtt) : goodbye) //  5: [MQTT-3.14.2-3]
+      if (this.version === 5) this.sayWithReason(why.message, (reason) => encodeDisconnect(reasonCode, reason))
     } else if (why.code === 'version-unsupported' || why.code === 'client-id-invalid' || this.#reader.version !== 0) {
-      this.output.add(encodeConnack(this.version, { sessionPresent: false, reasonCode: why.row.mqtt, reasonString: reason }))
+      this.sayWithReason(why.message, (reasonString) => encodeConnack(this.version, { sessionPresent: false, reasonCode, reasonString }))
     }
     this.#leave(why.message, true)
     this.#farewell()

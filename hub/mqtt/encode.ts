@@ -1,8 +1,8 @@
-// The hub's own packets but PUBLISH and its answers (`publish-codec.ts`), fields to bytes. None of them is hot, so each reads like its
-// figure in the specification.
+// The hub's own packets but PUBLISH and its answers (`publish-codec.ts`), fields to bytes; of the answers those that say why. None of them is
+// hot, so each reads like its figure in the specification.
 import assert from 'node:assert/strict'
 import { variableIntegerBytes, writeU16, writeU32, writeVariableInteger } from './integers.ts'
-import { type ProtocolVersion, packetType, type UserProperties } from './packets.ts'
+import { type AckType, type ProtocolVersion, packetType, type UserProperties } from './packets.ts'
 import { type PropertyName, properties } from './properties.ts'
 
 /** The same bytes for everyone. */
@@ -82,6 +82,11 @@ const connackCodes3: ReadonlyMap<number, number> = new Map([
   [0x86, 4],
   [0x8c, 4],
 ])
+
+/** MQTT 5, sections 3.4 and 3.5: an answer that refuses a PUBLISH and says why. Without a sentence `writeAck` is shorter. */
+export function encodeRefusal(type: AckType & ('puback' | 'pubrec'), packetId: number, reasonCode: number, reasonString: string): Buffer {
+  return packet(packetType[type], [twoBytes(packetId), Buffer.from([reasonCode]), propertyBlock(5, [text('reasonString', reasonString)])])
+}
 
 /** MQTT 5 and 3.1.1, section 3.9. The codes stand in the order of the filters; MQTT 3 knows one failure, 0x80. */
 export function encodeSuback(version: ProtocolVersion, packetId: number, codes: readonly number[], reasonString?: string): Buffer {

@@ -2,14 +2,16 @@
 //
 // The answer waits for the commit: a device that has seen PUBACK knows that its data survives a crash of the hub. Reading does not wait;
 // later packets are parsed while this one commits, up to `limits.receiveMaximum` of them.
+import { isUtf8 } from 'node:buffer'
 import type { QoS } from '../../devices/message.ts'
 import { Refusal } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { Publication, Route } from '../routing/router.ts'
-import { answerLater } from './acks.ts'
+import { answerLater, refuseLater } from './acks.ts'
 import { type PublishView, readTopicName } from './codec.ts'
 import { topicAliasMaximum } from './connect.ts'
 import { hold, type MqttConnection } from './connection.ts'
+import { findProperty } from './properties.ts'
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] }
 
@@ -37,6 +39,9 @@ export function onPublish(connection: MqttConnection, publish: PublishView): voi
   publication.properties = publish.properties
   publication.from = session.clientId
   try {
+    if (publish.properties !== undefined) {
+      assertPayloadFormat(publish.properties, publish.buffer, publish.payloadStart, publish.payloadEnd)
+    }
     engine.router.publish(route, publish.buffer, publish.payloadStart, publish.payloadEnd, publication)
   } catch (error) {
     if (!(error instanceof Refusal)) throw error
@@ -45,6 +50,12 @@ export function onPublish(connection: MqttConnection, publish: PublishView): voi
   }
   if (qos === 2) session.receivedQoS2?.add(packetId)
   if (qos > 0) answerLater(connection, qos, packetId, 0)
+}
+
+/** Whoever says that a payload is text must send text: subscribers rely on the word.  5: section 3.3.2.3.2; of a will, section 3.1.3.2.3 */
+export function assertPayloadFormat(properties: Uint8Array, buffer: Uint8Array, start: number, end: number): void {
+  const at = findProperty('payloadFormat', properties)
+  if (at !== -1 && properties[at] === 1 && !isUtf8(buffer.subarray(start, end))) throw new Refusal('payload-format-invalid')
 }
 
 /** The last topic again, which is the rule, costs a comparison of bytes; a new one is decoded and checked. */
@@ -95,5 +106,5 @@ function refuse(connection: MqttConnection, qos: QoS, packetId: number, refusal:
   if (refusal.row.retry && qos > 0) throw refusal
   connection.engine.metrics.refused(refusal.code)
   connection.engine.log.info({ client: connection.toString(), code: refusal.code }, refusal.message)
-  if (qos > 0) answerLater(connection, qos, packetId, refusal.row.mqtt)
+  if (qos > 0) refuseLater(connection, qos, packetId, refusal)
 }

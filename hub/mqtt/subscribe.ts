@@ -1,24 +1,63 @@
-// SUBSCRIBE and UNSUBSCRIBE: MQTT 5 sections 3.8 to 3.11.
+// SUBSCRIBE and UNSUBSCRIBE: MQTT 5 sections 3.8 to 3.11. A filter that is refused refuses nothing but itself.
 import { Refusal } from '../errors.ts'
-import { encodeSuback, encodeUnsuback, type SubscribePacket, type UnsubscribePacket } from './codec.ts'
+import {
+  encodeSuback,
+  encodeUnsuback,
+  isSharedFilter,
+  type SubscribePacket,
+  type Subscription,
+  topicFilterProblem,
+  type UnsubscribePacket,
+} from './codec.ts'
 import type { MqttConnection } from './connection.ts'
 
 /** One code for each filter, in their order  5: [MQTT-3.8.4-6]; then the retained messages.  5: [MQTT-3.8.4-4], section 3.8.3.1 */
 export function onSubscribe(connection: MqttConnection, packet: SubscribePacket): void {
   const { session } = connection
   const toReplay: string[] = []
+  const { codes, reason } = answersTo(connection, packet.subscriptions, (subscription) => {
+    const { filter, qos, retainHandling } = subscription
+    const isNew = subscribe(connection, subscription, packet.subscriptionIdentifier)
+    const isOwed = retainHandling === 0 || (retainHandling === 1 && isNew) //  5: [MQTT-3.3.1-9], [MQTT-3.3.1-10]
+    if (isOwed && !isSharedFilter(filter)) toReplay.push(filter) // a member that joins is owed nothing  5: section 3.8.4
+    return qos
+  })
+  connection.sayWithReason(reason, (why) => encodeSuback(connection.version, packet.packetId, codes, why)) //  5: [MQTT-3.9.2-1]
+  for (const filter of toReplay) session.replayRetained(filter)
+}
+
+/** 5: [MQTT-3.10.4-5], [MQTT-3.11.3-2]. In 3.x the answer has no codes, so a bad filter is passed over. */
+export function onUnsubscribe(connection: MqttConnection, packet: UnsubscribePacket): void {
+  const { codes, reason } = answersTo(connection, packet.filters, (filter) => {
+    assertFilter(filter)
+    return connection.session.unsubscribe(filter) ? 0x00 : 0x11
+  })
+  connection.sayWithReason(reason, (why) => encodeUnsuback(connection.version, packet.packetId, codes, why)) //  5: [MQTT-3.11.2-1]
+}
+
+/** True when the filter was not subscribed before. Errors: `filter-invalid`, and those of the session. */
+function subscribe(connection: MqttConnection, subscription: Subscription, identifier: number | undefined): boolean {
+  const { filter, qos, noLocal, retainAsPublished } = subscription
+  assertFilter(filter)
+  return connection.session.subscribe(filter, {
+    qos,
+    noLocal: noLocal || connection.isBridge,
+    retainAsPublished: retainAsPublished || connection.isBridge,
+    identifier,
+  })
+}
+
+function assertFilter(filter: string): void {
+  const problem = topicFilterProblem(filter)
+  if (problem !== undefined) throw new Refusal('filter-invalid', { detail: problem })
+}
+
+/** The code for each, and the sentence of the first that was refused, for a client that wants to know. */
+function answersTo<T>(connection: MqttConnection, asked: readonly T[], codeOf: (one: T) => number): { codes: number[]; reason?: string } {
   let reason: string | undefined
-  const codes = packet.subscriptions.map(({ filter, qos, noLocal, retainAsPublished, retainHandling }) => {
+  const codes = asked.map((one) => {
     try {
-      if (filter.startsWith('$share/')) throw new Refusal('shared-unsupported', { filter })
-      const isNew = session.subscribe(filter, {
-        qos,
-        noLocal: noLocal || connection.isBridge,
-        retainAsPublished: retainAsPublished || connection.isBridge,
-        identifier: packet.subscriptionIdentifier,
-      })
-      if (retainHandling === 0 || (retainHandling === 1 && isNew)) toReplay.push(filter) //  5: [MQTT-3.3.1-9], [MQTT-3.3.1-10]
-      return qos
+      return codeOf(one)
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
       connection.engine.metrics.refused(error.code)
@@ -27,12 +66,5 @@ export function onSubscribe(connection: MqttConnection, packet: SubscribePacket)
       return error.row.mqtt
     }
   })
-  connection.say(encodeSuback(connection.version, packet.packetId, codes, reason))
-  for (const filter of toReplay) session.replayRetained(filter)
-}
-
-/** 5: [MQTT-3.10.4-5], [MQTT-3.11.3-2] */
-export function onUnsubscribe(connection: MqttConnection, packet: UnsubscribePacket): void {
-  const codes = packet.filters.map((filter) => (connection.session.unsubscribe(filter) ? 0x00 : 0x11))
-  connection.say(encodeUnsuback(connection.version, packet.packetId, codes))
+  return reason === undefined ? { codes } : { codes, reason }
 }

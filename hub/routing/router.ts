@@ -1,7 +1,8 @@
 // One message: what does it mean, must it be kept, who listens? The only place where a message is handed on.
 //
 // A message that is kept is delivered after its commit: whatever anyone has seen is on disk, so no cursor ever points past a crash.
-// What is not kept (QoS 0, no telemetry, not retained) is delivered at once.
+// What is not kept (QoS 0, no telemetry, not retained) is delivered at once. So is what the hub says of itself below `$SYS`.
+import assert from 'node:assert/strict'
 import { expiryOf, type Message, type QoS } from '../../devices/message.ts'
 import { type Meaning, meaningOf } from '../../devices/topics.ts'
 import type { Clock } from '../clock.ts'
@@ -10,7 +11,7 @@ import { limits } from '../limits.ts'
 import type { Metrics } from '../metrics.ts'
 import { frameFlags, type Journal, type Waiter } from '../store/store.ts'
 import type { Devices } from './devices.ts'
-import type { Retained } from './retained.ts'
+import { Retained } from './retained.ts'
 import { forSelf, type Match, type TopicTree } from './topic-tree.ts'
 
 /** All that is known of a topic name. Connections remember the one they used last: a device sends the same topic again and again. */
@@ -47,9 +48,18 @@ export interface Publication {
   readonly checked: boolean
 }
 
+/** The retained messages of clients, counted, and those of the hub itself, which are no one's share of `limits.retainedMessages`. */
+export type RetainedMessages = Pick<Retained, 'count' | 'bytes' | 'match'>
+
+const ownPrefix = '$SYS/'
+
 export class Router implements Waiter {
   readonly tree: TopicTree
-  readonly retained: Retained
+  readonly retained: RetainedMessages
+  /** What clients have retained; it is in the journal. */
+  readonly #retained: Retained
+  /** What the hub has said below `$SYS`; it is in memory alone. */
+  readonly #own = new Retained()
   readonly #journal: Journal
   readonly #devices: Devices
   readonly #clock: Clock
@@ -62,7 +72,8 @@ export class Router implements Waiter {
 
   constructor(tree: TopicTree, retained: Retained, journal: Journal, devices: Devices, clock: Clock, metrics: Metrics) {
     this.tree = tree
-    this.retained = retained
+    this.#retained = retained
+    this.retained = retainedOfBoth(retained, this.#own)
     this.#journal = journal
     this.#devices = devices
     this.#clock = clock
@@ -81,14 +92,14 @@ export class Router implements Waiter {
   }
 
   /**
-   * Takes one message: the payload is `bytes` from `start` to `end`, which the caller may reuse at once. True when it waits for a commit;
-   * ask the journal for it with `after`. Errors: a `Refusal`, and then nothing has happened.
+   * Takes one message: the payload is `bytes` from `start` to `end`, which the caller may reuse at once. Returns its
+   * number in the journal, whose `after` tells when it is on disk; 0 when it is not kept. Errors: a `Refusal`, and then nothing has happened.
    */
-  publish(route: Route, bytes: Uint8Array, start: number, end: number, publication: Publication): boolean {
+  publish(route: Route, bytes: Uint8Array, start: number, end: number, publication: Publication): number {
     const { meaning } = route
     if (route.topic.startsWith('$')) throw new Refusal('topic-not-allowed', { topic: route.topic })
     if (meaning.is === 'bad-device-id') throw new Refusal('device-id-invalid', { id: meaning.text })
-    if (publication.retain) this.retained.assertRoomFor(route.topic, end - start)
+    if (publication.retain) this.#retained.assertRoomFor(route.topic, end - start)
     const device = meaning.is === 'plain' ? 0 : this.#devices.numberOf(meaning.deviceId)
 
     this.#metrics.messagesReceived++
@@ -97,7 +108,7 @@ export class Router implements Waiter {
     if (!kept) {
       const matches = route.matches(this.tree)
       if (matches.length > 0) deliver(this.#message(0, route, bytes, start, end, publication), matches)
-      return false
+      return 0
     }
 
     let flags: number = publication.qos
@@ -109,15 +120,39 @@ export class Router implements Waiter {
     if (publication.retain || route.matches(this.tree).length > 0) {
       this.#waiting.push(this.#message(seq, route, bytes, start, end, publication))
       this.#waitingRoutes.push(route)
-      this.#journal.after(this, 0)
+      this.#journal.after(this, 0, publication.checked ? seq : 0)
     }
-    return true
+    return seq
+  }
+
+  /**
+   * The hub's own word, below `$SYS`: delivered at once, retained, at QoS 2 as Mosquitto does it (conventions 4.2). It is never journalled,
+   * because a hub that starts anew has other things to say of itself, and it counts neither as received nor against a limit.
+   */
+  publishOwn(topic: string, payload: string): void {
+    assert(topic.startsWith(ownPrefix), 'the hub speaks for itself below $SYS alone')
+    const atMs = this.#clock.now()
+    const expiresAtMs = Number.POSITIVE_INFINITY
+    const bytes = Buffer.from(payload)
+    const message: Message = {
+      seq: 0,
+      topic,
+      payload: bytes,
+      qos: 2,
+      retain: true,
+      properties: undefined,
+      atMs,
+      expiresAtMs,
+      from: undefined,
+    }
+    this.#own.set(message)
+    deliver(message, this.routeOf(topic).matches(this.tree))
   }
 
   stored(): void {
     const route = this.#waitingRoutes[this.#answered] as Route
     const message = this.#nextAnswered()
-    if (message.retain) this.retained.set(message)
+    if (message.retain) this.#retained.set(message)
     deliver(message, route.matches(this.tree))
   }
 
@@ -145,6 +180,19 @@ export class Router implements Waiter {
     const { qos, retain, from } = publication
     const atMs = this.#clock.now()
     return { seq, topic: route.topic, payload, qos, retain, properties, atMs, expiresAtMs: expiryOf(properties, atMs), from }
+  }
+}
+
+/** A filter that names `$SYS` matches nothing of clients, who may not publish there, and no other filter matches it.  5: [MQTT-4.7.2-1] */
+function retainedOfBoth(ofClients: Retained, own: Retained): RetainedMessages {
+  return {
+    get count() {
+      return ofClients.count
+    },
+    get bytes() {
+      return ofClients.bytes
+    },
+    match: (filter, nowMs) => (filter.startsWith(ownPrefix) ? own : ofClients).match(filter, nowMs),
   }
 }
 

@@ -1,5 +1,6 @@
 // Who listens to what: a tree of topic levels. `+` and `#` are branches of their own, so a match walks one path per wildcard, not all filters.
 import type { Message, QoS } from '../../devices/message.ts'
+import { type Member, type Membership, SharedGroup, sharedFilterOf } from './shared-group.ts'
 
 /** Whoever messages are delivered to; all that routing knows of a session. */
 export interface Subscriber {
@@ -33,7 +34,10 @@ class Level {
 
 export class TopicTree {
   readonly #root = new Level()
+  /** By their whole filter, share name included. One without members is not kept. */
+  readonly #groups = new Map<string, SharedGroup>()
   #size = 0
+  #sharedSize = 0
   #version = 1
 
   /** Grows with every change: whoever remembers a match compares it. */
@@ -41,13 +45,52 @@ export class TopicTree {
     return this.#version
   }
 
+  /** Subscriptions of clients; each member of a group counts. */
   get size(): number {
     return this.#size
   }
 
+  /** Those of them that are members of a group. */
+  get sharedSize(): number {
+    return this.#sharedSize
+  }
+
   add(subscription: Subscription): void {
+    this.#insert(subscription.filter, subscription)
+    this.#size++
+  }
+
+  /** Takes exactly this subscription out, and the branches that only it needed. */
+  remove(subscription: Subscription): void {
+    if (this.#take(subscription.filter, subscription)) this.#size--
+  }
+
+  /** Adds a member to the group of its filter, `$share/…`, or replaces the wishes of one that is in it. Errors: `too-many-members`. */
+  join(membership: Membership): void {
+    const { filter } = membership
+    const group = this.#groups.get(filter) ?? new SharedGroup(filter)
+    if (!group.join(membership)) return
+    this.#size++
+    this.#sharedSize++
+    if (group.size > 1) return
+    this.#groups.set(filter, group)
+    this.#insert(sharedFilterOf(filter) as string, group.subscription)
+  }
+
+  /** The last one to leave takes the group along. */
+  leave(filter: string, member: Member): void {
+    const group = this.#groups.get(filter)
+    if (group === undefined || !group.leave(member)) return
+    this.#size--
+    this.#sharedSize--
+    if (group.size > 0) return
+    this.#groups.delete(filter)
+    this.#take(sharedFilterOf(filter) as string, group.subscription)
+  }
+
+  #insert(filter: string, subscription: Subscription): void {
     let level = this.#root
-    for (const word of subscription.filter.split('/')) {
+    for (const word of filter.split('/')) {
       level.children ??= new Map()
       let child = level.children.get(word)
       if (child === undefined) {
@@ -58,27 +101,26 @@ export class TopicTree {
     }
     level.subscriptions ??= new Set()
     level.subscriptions.add(subscription)
-    this.#size++
     this.#version++
   }
 
-  /** Takes exactly this subscription out, and the branches that only it needed. */
-  remove(subscription: Subscription): void {
-    const words = subscription.filter.split('/')
+  /** False when it was not there. */
+  #take(filter: string, subscription: Subscription): boolean {
+    const words = filter.split('/')
     const path: Level[] = [this.#root]
     for (const word of words) {
       const child = path[path.length - 1]?.children?.get(word)
-      if (child === undefined) return
+      if (child === undefined) return false
       path.push(child)
     }
-    if (!path[path.length - 1]?.subscriptions?.delete(subscription)) return
-    this.#size--
+    if (!path[path.length - 1]?.subscriptions?.delete(subscription)) return false
     this.#version++
     for (let depth = words.length; depth > 0; depth--) {
       const level = path[depth] as Level
-      if (level.subscriptions?.size || level.children?.size) return
+      if (level.subscriptions?.size || level.children?.size) return true
       path[depth - 1]?.children?.delete(words[depth - 1] as string)
     }
+    return true
   }
 
   /** Everyone whose filter matches the topic name, each subscriber once.  5: [MQTT-4.7.3-4]  3.1.1: [MQTT-4.7.3-4] */

@@ -1,6 +1,7 @@
 // What a session knows about the wire it has right now. One file per transport implements it.
 import type { Message, QoS } from '../../devices/message.ts'
 import type { Refusal } from '../errors.ts'
+import type { SharedGroup } from '../routing/shared-group.ts'
 
 export type Transport = 'mqtt-tcp' | 'mqtt-ws'
 
@@ -11,6 +12,8 @@ export interface Delivery {
   readonly qos: QoS
   readonly retain: boolean
   readonly identifiers: readonly number[] | undefined
+  /** The group it came by, there only when it did: when the session ends, another member gets it. */
+  readonly group?: SharedGroup
 }
 
 export interface Connection {

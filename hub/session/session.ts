@@ -3,6 +3,7 @@ import type { Message, QoS } from '../../devices/message.ts'
 import { Refusal } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { Router } from '../routing/router.ts'
+import { type Member, type Membership, type SharedGroup, sharedFilterOf, standing } from '../routing/shared-group.ts'
 import type { Match, Subscription } from '../routing/topic-tree.ts'
 import type { Timed } from '../wheel.ts'
 import type { Connection, Delivery } from './connection.ts'
@@ -17,7 +18,7 @@ export type Presence =
   | { readonly at: 'away' }
   | { readonly at: 'ended' }
 
-export class Session implements Timed {
+export class Session implements Timed, Member {
   readonly clientId: string
   readonly #sessions: Sessions
   readonly #router: Router
@@ -60,8 +61,9 @@ export class Session implements Timed {
     this.#unsent = []
     this.#outbox?.dropQoS0()
     if (presence.at === 'ended') {
-      for (const subscription of this.subscriptions.values()) this.#router.tree.remove(subscription)
+      for (const subscription of this.subscriptions.values()) this.#remove(subscription)
       this.subscriptions.clear()
+      this.#handOver()
       this.#outbox?.clear()
     }
   }
@@ -71,14 +73,14 @@ export class Session implements Timed {
     this.#sessions.end(this)
   }
 
-  /** True when the filter was not subscribed before. Errors: `too-many-subscriptions`. */
+  /** True when the filter was not subscribed before. Errors: `too-many-subscriptions`, `too-many-members`. */
   subscribe(filter: string, options: { qos: QoS; noLocal: boolean; retainAsPublished: boolean; identifier: number | undefined }): boolean {
     const before = this.subscriptions.get(filter)
     if (before === undefined && this.subscriptions.size >= limits.subscriptionsPerSession) {
       throw new Refusal('too-many-subscriptions', { limit: limits.subscriptionsPerSession })
     }
     const { qos, noLocal, retainAsPublished, identifier } = options
-    const subscription: Subscription = {
+    const subscription: Membership = {
       filter,
       subscriber: this,
       qos,
@@ -86,8 +88,12 @@ export class Session implements Timed {
       retainAsPublished,
       identifiers: identifier === undefined ? undefined : [identifier],
     }
-    if (before !== undefined) this.#router.tree.remove(before) //  5: [MQTT-3.8.4-3]
-    this.#router.tree.add(subscription)
+    const { tree } = this.#router
+    if (sharedFilterOf(filter) !== undefined) tree.join(subscription)
+    else {
+      if (before !== undefined) tree.remove(before) //  5: [MQTT-3.8.4-3]
+      tree.add(subscription)
+    }
     this.subscriptions.set(filter, subscription)
     return before === undefined
   }
@@ -110,9 +116,14 @@ export class Session implements Timed {
   unsubscribe(filter: string): boolean {
     const subscription = this.subscriptions.get(filter)
     if (subscription === undefined) return false
-    this.#router.tree.remove(subscription)
+    this.#remove(subscription)
     this.subscriptions.delete(filter)
     return true
+  }
+
+  #remove(subscription: Subscription): void {
+    if (sharedFilterOf(subscription.filter) === undefined) this.#router.tree.remove(subscription)
+    else this.#router.tree.leave(subscription.filter, this)
   }
 
   deliver(message: Message, match: Match): void {
@@ -129,6 +140,45 @@ export class Session implements Timed {
     } else this.#owe({ message, qos, retain, identifiers: match.identifiers })
   }
 
+  /** How well it could take a message of a group now, see `standing`. */
+  standing(qos: QoS): number {
+    if (this.#presence.at !== 'online') {
+      if (qos === 0) return standing.never
+      return this.#hasRoom() ? standing.away + this.outboxCount : standing.full
+    }
+    const { connection } = this.#presence
+    if (this.#nothingWaits() && connection.writable && (qos === 0 || this.#hasWindow(connection))) return standing.free
+    return this.#hasRoom() ? standing.online + this.outboxCount : standing.full
+  }
+
+  deliverShared(message: Message, match: Match, group: SharedGroup): void {
+    const qos = lower(message.qos, match.qos) //  5: [MQTT-4.8.2-3]
+    const retain = match.retainAsPublished && message.retain
+    const { identifiers } = match
+    const stands = this.standing(qos)
+    if (stands === standing.never) this.#sessions.metrics.messagesDropped++
+    else if (stands === standing.free && this.#presence.at === 'online') {
+      this.#send(this.#presence.connection, message, qos, retain, identifiers, group)
+    } else this.#owe({ message, qos, retain, identifiers, group })
+  }
+
+  /**
+   * The session ends: what its groups had entrusted to it goes to other members, in order. What was begun at QoS 2 may go to nobody else
+   * 5: [MQTT-4.8.2-5]; one that the client has answered with PUBREC is not lost.
+   */
+  #handOver(): void {
+    for (const [, { delivery, released }] of this.#inflight?.entries() ?? []) {
+      if (delivery.qos === 1) this.#passOn(delivery)
+      else if (delivery.group !== undefined && !released) this.#sessions.metrics.messagesDropped++
+    }
+    for (let next = this.#outbox?.take(); next !== undefined; next = this.#outbox?.take()) this.#passOn(next)
+  }
+
+  #passOn({ message, group }: Delivery): void {
+    if (group === undefined || message.expiresAtMs <= this.#sessions.now()) return
+    if (!group.deliver(message)) this.#sessions.metrics.messagesDropped++ // it was the last member
+  }
+
   /** Sends until nothing waits or the wire is full. */
   flush(): void {
     if (this.#presence.at !== 'online') return
@@ -139,7 +189,7 @@ export class Session implements Timed {
       if (next === undefined) return
       if (next.qos > 0 && !this.#hasWindow(connection)) return
       this.#takeNext()
-      this.#send(connection, next.message, next.qos, next.retain, next.identifiers)
+      this.#send(connection, next.message, next.qos, next.retain, next.identifiers, next.group)
     }
   }
 
@@ -190,7 +240,14 @@ export class Session implements Timed {
     this.#outbox.push(delivery)
   }
 
-  #send(connection: Connection, message: Message, qos: QoS, retain: boolean, identifiers: readonly number[] | undefined): void {
+  #send(
+    connection: Connection,
+    message: Message,
+    qos: QoS,
+    retain: boolean,
+    identifiers: readonly number[] | undefined,
+    group?: SharedGroup,
+  ): void {
     if (message.expiresAtMs <= this.#sessions.now()) return //  5: [MQTT-3.3.2-5]
     this.#sessions.metrics.messagesSent++
     if (qos === 0) {
@@ -198,7 +255,8 @@ export class Session implements Timed {
       return
     }
     this.#inflight ??= new Inflight()
-    const packetId = this.#inflight.add({ message, qos, retain, identifiers })
+    const delivery = { message, qos, retain, identifiers }
+    const packetId = this.#inflight.add(group === undefined ? delivery : { ...delivery, group })
     // What is larger than the client takes counts as delivered.  5: [MQTT-3.1.2-25]
     if (!connection.send(message, qos, retain, identifiers, packetId, false)) this.#inflight.finish(packetId)
   }
@@ -214,6 +272,14 @@ export class Session implements Timed {
 
   #nothingWaits(): boolean {
     return this.#replay === undefined && (this.#outbox === undefined || this.#outbox.count === 0)
+  }
+
+  /** Room for any message, so that a group may count on it. */
+  #hasRoom(): boolean {
+    const outbox = this.#outbox
+    const most = limits.packetBytes
+    if (this.#sessions.outboxBudget.bytes + most > limits.outboxBytesAll) return false
+    return outbox === undefined || (outbox.count < limits.outboxMessages && outbox.bytes + most <= limits.outboxBytes)
   }
 
   #peek(): Delivery | undefined {

@@ -32,6 +32,8 @@ export class Sessions {
   readonly #sessions = new Map<string, Session>()
   readonly #delayedWills = new Map<string, DelayedWill>()
   #online = 0
+  #countMax = 0
+  #expired = 0
 
   constructor(router: Router, wheel: Wheel, clock: Clock, metrics: Metrics, watcher: SessionWatcher) {
     this.#router = router
@@ -47,6 +49,16 @@ export class Sessions {
 
   get online(): number {
     return this.#online
+  }
+
+  /** The most there were at a time. */
+  get countMax(): number {
+    return this.#countMax
+  }
+
+  /** Sessions whose client did not come back in time. */
+  get expired(): number {
+    return this.#expired
   }
 
   /** Wall clock, Unix ms. */
@@ -72,12 +84,13 @@ export class Sessions {
       session = this.#sessions.get(clientId)
     }
     if (session !== undefined && options.clean) {
-      this.end(session)
+      this.#forget(session)
       session = undefined
     }
     const resumed = session !== undefined
     session ??= new Session(clientId, this, this.#router)
     this.#sessions.set(clientId, session)
+    this.#countMax = Math.max(this.#countMax, this.#sessions.size)
     this.#wheel.disarm(session)
     this.#cancelDelayedWill(clientId)
     session.expirySeconds = Math.min(options.expirySeconds, limits.sessionExpirySeconds)
@@ -97,12 +110,18 @@ export class Sessions {
     session.become({ at: 'away' })
     this.#watcher.onAway(session)
     if (owesWill && will !== undefined) this.#publishWill(session, will)
-    if (session.expirySeconds === 0) this.end(session)
+    if (session.expirySeconds === 0) this.#forget(session)
     else this.#wheel.arm(session, session.expirySeconds)
   }
 
-  /** Forgets the session and everything it was owed. */
+  /** The session was away for longer than it asked to be remembered. */
   end(session: Session): void {
+    this.#expired++
+    this.#forget(session)
+  }
+
+  /** Forgets the session and everything it was owed. */
+  #forget(session: Session): void {
     this.#wheel.disarm(session)
     this.#delayedWills.get(session.clientId)?.onDue() // the session's end comes before the delay's  5: [MQTT-3.1.2-8]
     session.become({ at: 'ended' })

@@ -49,8 +49,11 @@ export interface Journal {
    * for want of space the record goes into the next one: a number, once given, stays.
    */
   appendDevice(id: DeviceId, device: number): number
-  /** Tells `waiter` when all that was appended so far is committed: at once, when it is already. Waiters are told in the order they came. */
-  after(waiter: Waiter, token: number): void
+  /**
+   * Tells `waiter` when all that was appended so far is committed: at once, when it is already. Waiters are told in the order they came.
+   * With `checkedSeq`, the number of a `checked` frame, the waiter is told `failed` when that frame's telemetry was refused.
+   */
+  after(waiter: Waiter, token: number, checkedSeq?: number): void
   /** True while more waits for the disk than `limits.backlogBytes`: stop reading from publishers. */
   readonly full: boolean
   /** Calls back once, as soon as `full` is false again. */

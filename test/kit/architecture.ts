@@ -30,7 +30,7 @@ const columns: readonly (readonly string[])[] = [
   ['main'],
   ['hub'],
   ['listen'],
-  ['mqtt', 'json', 'api', 'live', 'extend'],
+  ['mqtt', 'json', 'api', 'live', 'sys', 'extend'],
   ['session'],
   ['routing'],
   ['store'],
@@ -38,7 +38,7 @@ const columns: readonly (readonly string[])[] = [
 /** Modules on the top floor of hub/ that anyone below it may import. */
 const tables = ['config', 'limits', 'errors', 'metrics', 'clock', 'wheel', 'version', 'schema']
 const partOfFile: Readonly<Record<string, string>> = { main: 'main', ready: 'main', hub: 'hub' }
-const drawing = 'main → hub → listen → mqtt, json, api, live, extend → session → routing → store → devices'
+const drawing = 'main → hub → listen → mqtt, json, api, live, sys, extend → session → routing → store → devices'
 
 /** Packages that have one home. The others may be imported wherever their layer needs them. */
 const homes: Readonly<Record<string, string>> = {

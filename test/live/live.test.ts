@@ -1,5 +1,7 @@
 // What dashboards see: the newest values, at most ten frames a second, and never at anyone else's cost.
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import test from 'node:test'
 import { refusals } from '../../hub/errors.ts'
 import { limits } from '../../hub/limits.ts'
@@ -116,6 +118,33 @@ test('viewers past the limit are told so, and the others go on', async (t) => {
   last?.watch('d')
   await hub.post('/v1/devices/d/telemetry', '{"n":1}')
   assert.equal(await last?.nextValue('d', 'n'), 1)
+})
+
+test('a browser that stops reading costs another one nothing', async (t) => {
+  const hub = await startHub(t)
+  const frozen = connect(Number(new URL(hub.url).port), '127.0.0.1')
+  t.after(() => frozen.destroy())
+  const devices = Array.from({ length: 200 }, (_, n) => `wide-${n}`)
+  const watch = Buffer.from(JSON.stringify({ is: 'watch', devices }))
+  // RFC 6455 section 5.2: a masked text frame with a 16-bit length; the mask is zero, so the bytes are as they are.
+  const header = Buffer.from([0x81, 0xfe, watch.length >> 8, watch.length & 0xff, 0, 0, 0, 0])
+  const upgrade = 'GET /live HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n'
+  frozen.write(
+    `${upgrade}Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Protocol: mooring.live\r\n\r\n`,
+  )
+  frozen.write(Buffer.concat([header, watch]))
+  await once(frozen, 'readable') // the answer to the upgrade; nothing is ever read of it or of what follows
+
+  const viewer = await openLive(t, hub)
+  viewer.watch('wide-0')
+  const publisher = await moor(t, hub, 'publisher')
+  const wide = 'x'.repeat(8000)
+  for (let round = 0; round < 20; round++) {
+    // 1.6 MB of changes a round: more in all than the kernel and the viewer's allowance take together.
+    for (const device of devices) publisher.publish(`devices/${device}/telemetry`, JSON.stringify({ wide: wide + round }))
+    await publisher.publish('devices/wide-0/telemetry', `{"round":${round}}`, { qos: 1 })
+    assert.equal(await viewer.nextValue('wide-0', 'round'), round)
+  }
 })
 
 /** A feed of its own, fed by hand: what a viewer that never reads is owed can only be filled past its bound this way in a test's time. */

@@ -148,7 +148,6 @@ test('in MQTT 5 the hub says its limits at the start', async (t) => {
       receiveMaximum: limits.receiveMaximum, // section 3.2.2.3.3
       maximumPacketSize: limits.packetBytes, // section 3.2.2.3.6
       topicAliasMaximum: 32, // section 3.2.2.3.8
-      sharedSubscriptionAvailable: false, // section 3.2.2.3.13
     },
   )
 })

@@ -236,14 +236,12 @@ export function storeContract(name: string, open: OpenStore): void {
   test(`${name}: checked telemetry that cannot be read is refused to its own waiter only`, async (t) => {
     const store = await withPump(t)
     const diary = new Diary()
-    reading(store, 1, { ts: 1, values: { t: 1 } }, frameFlags.checked)
-    store.journal.after(diary, 1)
-    reading(store, 1, '{"t":', frameFlags.checked)
-    store.journal.after(diary, 2)
-    reading(store, 1, { ts: 3, values: { t: 3 } }, frameFlags.checked)
-    store.journal.after(diary, 3)
+    store.journal.after(diary, 1, reading(store, 1, { ts: 1, values: { t: 1 } }, frameFlags.checked))
+    store.journal.after(diary, 2, reading(store, 1, '{"t":', frameFlags.checked))
+    store.journal.after(diary, 3) // someone else, who appends nothing and only wants the order kept
+    store.journal.after(diary, 4, reading(store, 1, { ts: 3, values: { t: 3 } }, frameFlags.checked))
     await stored(store)
-    assert.deepEqual(diary.lines, ['1 stored', '2 telemetry-invalid', '3 stored'])
+    assert.deepEqual(diary.lines, ['1 stored', '2 telemetry-invalid', '3 stored', '4 stored'])
     assert.deepEqual(await pointsOf(store, 'pump-1', 't'), [
       [1, 1],
       [3, 3],

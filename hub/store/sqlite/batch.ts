@@ -18,24 +18,27 @@ export class Batch {
   readonly #waiters: Waiter[] = []
   readonly #tokens: number[] = []
   readonly #seqs: number[] = []
+  /** By place of the waiter, for the few that ask how a checked frame fared. */
+  readonly #checkedSeqs = new Map<number, number>()
   #told = 0
 
   constructor(buffer?: ArrayBuffer) {
     this.frames = new FrameBuffer(buffer)
   }
 
-  wait(waiter: Waiter, token: number, seq: number): void {
+  wait(waiter: Waiter, token: number, seq: number, checkedSeq: number): void {
+    if (checkedSeq !== 0) this.#checkedSeqs.set(this.#waiters.length, checkedSeq)
     this.#waiters.push(waiter)
     this.#tokens.push(token)
     this.#seqs.push(seq)
   }
 
-  /** Tells everyone, also those who begin to wait meanwhile. A waiter whose newest message is in `refused` is told so. */
+  /** Tells everyone, also those who begin to wait meanwhile. A waiter whose checked message is in `refused` is told so. */
   tellStored(refused?: ReadonlyMap<number, Refusal>): void {
     for (; this.#told < this.#waiters.length; this.#told += 1) {
       const waiter = this.#waiters[this.#told]!
       const seq = this.#seqs[this.#told]!
-      const why = refused?.get(seq)
+      const why = refused?.get(this.#checkedSeqs.get(this.#told) ?? 0)
       if (why === undefined) waiter.stored(this.#tokens[this.#told]!, seq)
       else waiter.failed(this.#tokens[this.#told]!, why)
     }

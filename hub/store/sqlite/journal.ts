@@ -101,9 +101,9 @@ export class SqliteJournal implements Journal {
   }
 
   /** With nothing on the way to the disk the waiter is told before this returns. */
-  after(waiter: Waiter, token: number): void {
+  after(waiter: Waiter, token: number, checkedSeq = 0): void {
     const batch = this.#newestBatch()
-    if (batch !== undefined) batch.wait(waiter, token, this.#seq)
+    if (batch !== undefined) batch.wait(waiter, token, this.#seq, checkedSeq)
     else if (this.#ended !== undefined) waiter.failed(token, this.#ended)
     else waiter.stored(token, this.#seq)
   }

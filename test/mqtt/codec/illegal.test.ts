@@ -1,4 +1,5 @@
 // What a client must not send, byte for byte: the 41 packets mqtt-packet was tried with (of which it let 29 through), and their kin.
+// One of them, the filter a#, refuses only itself: `subscribe.ts` answers it (test/mqtt/03), so the codec lets it pass.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Refusal, type RefusalCode } from '../../../hub/errors.ts'
@@ -46,7 +47,6 @@ const refusedByUs: Row[] = [
   ['a password without a user name in 3.1.1', 0, packet(0x10, "0004 'MQTT' 04 42 003c 0001 'c' 0001 'p'"), 'protocol-error'],
   ['a SUBSCRIBE without filters', 4, packet(0x82, '0001'), 'protocol-error'],
   ['a Subscription Identifier of 0', 5, packet(0x82, "0001 { 0b 00 } 0001 'a' 00"), 'protocol-error'],
-  ['the topic filter a#', 4, packet(0x82, "0001 0002 'a#' 00"), 'filter-invalid'],
   ['No Local on a shared subscription', 5, packet(0x82, "0001 00 000a '$share/g/a' 04"), 'protocol-error'],
   ['an UNSUBSCRIBE without filters', 4, packet(0xa2, '0001'), 'protocol-error'],
   ['a PINGREQ with a body', 4, bytes('c001 00'), 'malformed-packet'],
@@ -110,11 +110,6 @@ const kin: Row[] = [
   ['a SUBSCRIBE of MQTT 5 for QoS 3', 5, packet(0x82, "0001 00 0001 'a' 03"), 'protocol-error'],
   ['the options of MQTT 5 in MQTT 3.1.1', 4, packet(0x82, "0001 0001 'a' 04"), 'malformed-packet'],
   ['a Subscription Identifier twice in a SUBSCRIBE', 5, packet(0x82, "0001 { 0b01 0b02 } 0001 'a' 00"), 'protocol-error'],
-  ['an empty topic filter', 4, packet(0x82, '0001 0000 00'), 'filter-invalid'],
-  ['an empty topic filter in UNSUBSCRIBE', 4, packet(0xa2, '0001 0000'), 'filter-invalid'],
-  ['the topic filter +a', 5, packet(0xa2, "0001 00 0002 '+a'"), 'filter-invalid'],
-  ['the topic filter #/a', 4, packet(0x82, "0001 0003 '#/a' 00"), 'filter-invalid'],
-  ['a shared subscription without a filter', 5, packet(0x82, "0001 00 0008 '$share/g' 00"), 'filter-invalid'],
   ['a DISCONNECT with a body in MQTT 3.1.1', 4, bytes('e001 00'), 'malformed-packet'],
   ['a DISCONNECT with the reason code of a server', 5, bytes('e001 8b'), 'protocol-error'],
   ['a DISCONNECT whose properties are followed by more', 5, bytes('e003 00 00 00'), 'malformed-packet'],
@@ -125,7 +120,20 @@ const kin: Row[] = [
 
 test('the table holds the 41 packets of the design page', () => {
   assert.equal(refusedByAll.length, 12)
-  assert.equal(refusedByUs.length, 29)
+  assert.equal(refusedByUs.length + 1, 29) // and the filter a#
+})
+
+const passedOn = [
+  packet(0x82, "0001 0002 'a#' 00"),
+  packet(0x82, '0001 0000 00'),
+  packet(0xa2, '0001 0000'),
+  packet(0xa2, "0001 0002 '+a'"),
+  packet(0x82, "0001 0003 '#/a' 00"),
+  packet(0x82, "0001 0008 '$share/g' 00"),
+]
+
+test('a filter that is none but is a string reaches the handler, which refuses it alone', () => {
+  for (const [at, one] of passedOn.entries()) assert.equal(outcome(4, one), 'accepted', `${at}`)
 })
 
 for (const [says, version, illegal, code] of [...refusedByAll, ...refusedByUs, ...kin]) {

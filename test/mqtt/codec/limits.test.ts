@@ -104,10 +104,10 @@ test('what the handler throws goes through as it is', () => {
   assert.throws(() => reader.read(connects[4]), TypeError)
   const refusing = connectedReader(4)
   refusing.recorder.onSubscribe = () => {
-    throw new Refusal('shared-unsupported', { filter: 'a' })
+    throw new Refusal('too-many-subscriptions', { limit: 1 })
   }
   assert.throws(
     () => refusing.reader.read(packet(0x82, "0001 0001 'a' 00")),
-    (error) => error instanceof Refusal && error.code === 'shared-unsupported',
+    (error) => error instanceof Refusal && error.code === 'too-many-subscriptions',
   )
 })
