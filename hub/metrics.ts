@@ -44,6 +44,8 @@ export interface Figures {
   readonly sessions: number
   readonly subscriptions: number
   readonly retained: number
+  /** Deliveries that a subscriber was owed and did not get because its outbox was full, since the start. */
+  readonly dropped: number
   readonly messagesPerSecond: number
   readonly deliveriesPerSecond: number
   readonly commitsPerSecond: number

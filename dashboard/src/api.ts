@@ -34,6 +34,7 @@ export interface Figures {
   readonly sessions: number
   readonly subscriptions: number
   readonly retained: number
+  readonly dropped: number
   readonly messagesPerSecond: number
   readonly deliveriesPerSecond: number
   readonly commitsPerSecond: number

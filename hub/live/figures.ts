@@ -48,6 +48,7 @@ export class FiguresEverySecond {
       sessions: sessions.count,
       subscriptions: router.tree.size,
       retained: router.retained.count,
+      dropped: this.#parts.metrics.messagesDropped,
       ...this.#rates,
       lastCommitMs,
       backlogBytes,

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { refusals } from '../../hub/errors.ts'
+import { limits } from '../../hub/limits.ts'
 import { startHub } from '../kit/hub.ts'
 import { moor } from '../kit/mqtt.ts'
 
@@ -111,4 +112,19 @@ test('a mistake of the hub is told as one, with a name to find it in the log, an
   assert.deepEqual([response.status, problem.code], [500, 'internal-error'])
   assert.doesNotMatch(problem.detail, /thread|store/)
   assert.deepEqual(await hub.get('/healthz'), { alive: true })
+})
+
+test('what a slow or absent client was owed and did not get is counted where operators look', async (t) => {
+  const hub = await startHub(t)
+  const sleeper = await moor(t, hub, 'sleeper', 4, { clean: false })
+  await sleeper.subscribe('news', { qos: 1 })
+  sleeper.pullCable()
+  await sleeper.closed
+  const publisher = await moor(t, hub, 'publisher')
+  const excess = 3
+  for (let sent = 0; sent < limits.outboxMessages + excess; sent++)
+    publisher.sendPacket({ cmd: 'publish', topic: 'news', payload: 'x', qos: 1, messageId: sent + 1, dup: false, retain: false })
+  for (let answered = 0; answered < limits.outboxMessages + excess; answered++) await publisher.next('puback')
+  const { figures } = (await hub.get('/v1/hub')) as { figures: { dropped: number } }
+  assert.equal(figures.dropped, excess)
 })
