@@ -20,7 +20,7 @@ export const words = {
 
   durability: {
     batched: 'Durability is “batched”: a power cut can lose the newest readings although devices were told they are stored.',
-    memory: 'Durability is “memory”: nothing is written to disk, and every reading is gone when the hub stops.',
+    memory: 'Durability is “memory”: devices are told “stored” before anything is on disk; a crash of the hub loses the newest readings.',
   },
 
   devices: {

@@ -27,7 +27,7 @@ export const servers = {
   floor: { says: 'a bare net server on the same Node: the lower bound', start: startFloor },
   hub: { says: 'Mooring, every message on disk before its PUBACK', start: (folder) => startHub(folder, 'fsync') },
   'hub-batched': { says: 'Mooring, survives its own crash, not a power cut', start: (folder) => startHub(folder, 'batched') },
-  'hub-memory': { says: 'Mooring, nothing on disk', start: (folder) => startHub(folder, 'memory') },
+  'hub-memory': { says: 'Mooring, answers before anything is on disk', start: (folder) => startHub(folder, 'memory') },
   mosquitto: { says: 'Mosquitto as Debian ships it, nothing on disk', missing: mosquittoMissing, start: startMosquitto },
 } as const satisfies Record<string, Kind>
 
