@@ -8,8 +8,17 @@ import { readyJson, readyPage } from './ready.ts'
 import { version } from './version.ts'
 
 const diskFailed = 74
+const nodeMajorMin = 24
 
 async function main(): Promise<void> {
+  // Node 22.18 to 23 can read this file, but nothing here was tried on them; older ones cannot, and end with a message of their own.
+  if (Number(process.versions.node.split('.')[0]) < nodeMajorMin) {
+    console.error(
+      `mooring: this is Node ${process.versions.node}, and the hub needs ${nodeMajorMin} or newer; start it with npm start, which brings one.`,
+    )
+    process.exitCode = 1
+    return
+  }
   let configuration: Configuration
   try {
     configuration = readConfiguration(process.argv.slice(2), process.env)

@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import test from 'node:test'
 import { refusals } from '../../hub/errors.ts'
-import { limits } from '../../hub/limits.ts'
+import { limits, MiB } from '../../hub/limits.ts'
 import { Feed, type Frame, type Viewer } from '../../hub/live/feed.ts'
 import { Metrics } from '../../hub/metrics.ts'
 import type { Changes, Store } from '../../hub/store/store.ts'
@@ -145,6 +145,17 @@ test('a browser that stops reading costs another one nothing', async (t) => {
     await publisher.publish('devices/wide-0/telemetry', `{"round":${round}}`, { qos: 1 })
     assert.equal(await viewer.nextValue('wide-0', 'round'), round)
   }
+  // Once it reads again it finds what was handed over before the bound was met, and then the newest values, not the 20 rounds of 1.6 MB.
+  await publisher.publish('devices/wide-0/telemetry/end', 'of the test', { qos: 1 })
+  let text = ''
+  let bytes = 0
+  for await (const chunk of frozen) {
+    bytes += (chunk as Buffer).length
+    text = (text + (chunk as Buffer).toString('latin1')).slice(-100_000)
+    if (text.includes('of the test')) break
+  }
+  assert.ok(bytes < 16 * MiB, `${bytes} bytes were kept for it`)
+  assert.ok(bytes > limits.viewerWriteBytes, 'the bound was met at all')
 })
 
 /** A feed of its own, fed by hand: what a viewer that never reads is owed can only be filled past its bound this way in a test's time. */
