@@ -1,8 +1,10 @@
 // A plain MQTT client for tests: it sends what it is told, legal or not, and keeps what comes back. Encoded by mqtt-packet, not by the hub.
 import { once } from 'node:events'
-import { connect, type Socket } from 'node:net'
+import { connect } from 'node:net'
+import { Duplex } from 'node:stream'
 import { after, type TestContext } from 'node:test'
 import mqttPacket, { type IConnectPacket, type IPublishPacket, type Packet } from 'mqtt-packet'
+import { WebSocket } from 'ws'
 import type { Clock } from '../../hub/clock.ts'
 import type { RefusalCode } from '../../hub/errors.ts'
 import { type InProcessHub, startHub, type TestHub } from './hub.ts'
@@ -17,8 +19,10 @@ interface Waiting {
   fail(why: string): void
 }
 
+export type WireName = 'TCP' | 'WebSocket'
+
 export class TestClient {
-  readonly socket: Socket
+  readonly socket: Duplex
   readonly version: Version
   readonly #parser
   readonly #arrived: Packet[] = []
@@ -28,7 +32,7 @@ export class TestClient {
   /** Acknowledge what arrives at QoS 1 and 2 by itself; a misbehaving test turns it off. */
   answers = true
 
-  constructor(socket: Socket, version: Version) {
+  constructor(socket: Duplex, version: Version) {
     this.socket = socket
     this.version = version
     this.#parser = mqttPacket.parser({ protocolVersion: version })
@@ -170,8 +174,42 @@ export class TestClient {
   }
 }
 
+/** A WebSocket as a stream of bytes, as MQTT sees it; each write is one binary frame. */
+class WebSocketStream extends Duplex {
+  readonly #socket: WebSocket
+
+  constructor(socket: WebSocket) {
+    super()
+    this.#socket = socket
+    socket.on('message', (data: Buffer) => this.push(data))
+    socket.on('error', () => {}) // told by the closing
+    socket.on('close', () => {
+      this.push(null)
+      this.end()
+    })
+  }
+
+  override _read(): void {}
+
+  override _write(chunk: Buffer, _encoding: BufferEncoding, done: () => void): void {
+    this.#socket.send(chunk, () => done())
+  }
+
+  override _destroy(error: Error | null, done: (error: Error | null) => void): void {
+    this.#socket.terminate()
+    done(error)
+  }
+}
+
 /** Opens a socket; nothing is said yet. */
-export async function dial(t: TestContext, hub: TestHub, version: Version = 4): Promise<TestClient> {
+export async function dial(t: TestContext, hub: TestHub, version: Version = 4, wire: WireName = 'TCP'): Promise<TestClient> {
+  if (wire === 'WebSocket') {
+    const webSocket = new WebSocket(`${hub.url.replace('http', 'ws')}/mqtt`, 'mqtt')
+    t.after(() => webSocket.terminate())
+    const stream = new WebSocketStream(webSocket) // listens before the first frame can come
+    await once(webSocket, 'open')
+    return new TestClient(stream, version)
+  }
   const socket = connect({ port: hub.mqttPort, host: '127.0.0.1', noDelay: true })
   t.after(() => socket.destroy())
   await once(socket, 'connect')
@@ -179,8 +217,15 @@ export async function dial(t: TestContext, hub: TestHub, version: Version = 4): 
 }
 
 /** Opens a socket and a session. */
-export async function moor(t: TestContext, hub: TestHub, clientId: string, version: Version = 4, options: Partial<IConnectPacket> = {}) {
-  const client = await dial(t, hub, version)
+export async function moor(
+  t: TestContext,
+  hub: TestHub,
+  clientId: string,
+  version: Version = 4,
+  options: Partial<IConnectPacket> = {},
+  wire: WireName = 'TCP',
+) {
+  const client = await dial(t, hub, version, wire)
   const connack = await client.connect(clientId, options)
   return Object.assign(client, { connack })
 }
