@@ -45,6 +45,9 @@ export interface Hub {
   stop(): Promise<void>
 }
 
+/** How exact the store is about when the hub died: what was connected then is away since. */
+const signOfLifeMs = 10_000
+
 /** How long peers may take to read their goodbye at the stop. */
 const farewellMs = 1000
 
@@ -74,9 +77,14 @@ export async function startHub({ settings, log, clock = systemClock, onFatal }: 
     onDeviceCreated: (id, atMs) => presence.onCreated(id, atMs),
   })
   const router = new Router(new TopicTree(), retained, store.journal, devices, clock, metrics)
-  const sessions: Sessions = new Sessions(router, wheel, clock, metrics, {
+  const sessions: Sessions = new Sessions(store, router, wheel, clock, metrics, {
     onOnline: (session) => presence.onOnline(session.clientId),
     onAway: (session) => presence.onAway(session.clientId),
+  })
+  sessions.restore(store.sessionsAtStart)
+  router.reroute(store.unroutedAtStart)
+  const stopSigns = clock.every(signOfLifeMs, () => {
+    if (sessions.online > 0) store.signOfLife(clock.now())
   })
   const engine = new Engine({
     router,
@@ -116,6 +124,7 @@ export async function startHub({ settings, log, clock = systemClock, onFatal }: 
     app.server.closeAllConnections()
     await httpClosed
     wheel.stop()
+    stopSigns()
     await store.close()
   }
 

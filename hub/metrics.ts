@@ -1,6 +1,19 @@
 // What the hub counts about itself: plain numbers, added to on the hot path and read by whoever shows them.
 import type { RefusalCode } from './errors.ts'
 
+/** Why a subscriber did not get a message that it had asked for, as people read it. */
+export const dropReasons = {
+  'outbox-full':
+    'The outbox of the session was full (limits.outboxMessages, outboxBytes, outboxBytesAll), so what came last was not taken.',
+  'outbox-full-qos0': 'A message at QoS 0 that waited in a full outbox gave way to a newer one.',
+  'away-qos0': 'It was at QoS 0 and waited for a client that went away.',
+  expired: 'Its Message Expiry Interval had passed.',
+  'too-large': 'It was larger than the Maximum Packet Size of the client.',
+  'no-member': 'No member of the shared group could be owed it.',
+} as const
+
+export type DropReason = keyof typeof dropReasons
+
 export class Metrics {
   connectionsOpened = 0
   /** PUBLISH packets and readings taken, on any wire. */
@@ -15,11 +28,25 @@ export class Metrics {
    */
   readonly packetsReceived = new Float64Array(16)
   readonly packetsSent = new Float64Array(16)
-  /** Messages that a subscriber was owed and did not get, because its outbox was full. */
-  messagesDropped = 0
   /** Changes that a slow viewer never saw because a newer one took their place or it had to resync. */
   viewerResyncs = 0
   readonly #refused = new Map<RefusalCode, number>()
+  readonly #dropped = new Map<DropReason, number>()
+  #droppedAll = 0
+
+  /** Messages that a subscriber had asked for and did not get. */
+  get messagesDropped(): number {
+    return this.#droppedAll
+  }
+
+  dropped(reason: DropReason): void {
+    this.#droppedAll++
+    this.#dropped.set(reason, (this.#dropped.get(reason) ?? 0) + 1)
+  }
+
+  get drops(): ReadonlyMap<DropReason, number> {
+    return this.#dropped
+  }
 
   refused(code: RefusalCode): void {
     this.#refused.set(code, (this.#refused.get(code) ?? 0) + 1)
@@ -44,7 +71,7 @@ export interface Figures {
   readonly sessions: number
   readonly subscriptions: number
   readonly retained: number
-  /** Deliveries that a subscriber was owed and did not get because its outbox was full, since the start. */
+  /** Messages that a subscriber had asked for and did not get, since the start. */
   readonly dropped: number
   readonly messagesPerSecond: number
   readonly deliveriesPerSecond: number

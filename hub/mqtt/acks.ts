@@ -1,28 +1,40 @@
-// Answers to PUBLISH, in the order of the PUBLISHes and never before the commit.  5: [MQTT-4.6.0-2], [MQTT-4.6.0-3]
+// Answers that wait for the disk: to PUBLISH in the order of the PUBLISHes  5: [MQTT-4.6.0-2], [MQTT-4.6.0-3], to PUBREL, to SUBSCRIBE.
 //
-// A wait is a number: packet identifier, QoS and reason code in one token, so that a batch holds no object for each message.
-import type { QoS } from '../../devices/message.ts'
+// A wait is a number: packet identifier, kind of answer and reason code in one token, so that a batch holds no object for each message.
 import type { Refusal } from '../errors.ts'
 import { limits } from '../limits.ts'
 import { hold, type MqttConnection } from './connection.ts'
 import { encodeRefusal } from './encode.ts'
 
-const qos2Bit = 1 << 16
-const reasonShift = 17
+/** `pubcomp` waits only in a session that outlives the process: the identifier may be used again once the client has seen it. */
+type AnswerType = 'puback' | 'pubrec' | 'pubcomp'
 
-/** Answers a PUBLISH at QoS 1 or 2 once everything journalled so far, this message with it, is on disk. */
-export function answerLater(connection: MqttConnection, qos: QoS, packetId: number, reasonCode: number): void {
-  connection.engine.journal.after(connection, packetId | (qos === 2 ? qos2Bit : 0) | (reasonCode << reasonShift))
+const types: readonly AnswerType[] = ['puback', 'pubrec', 'pubcomp']
+const typeShift = 16
+const reasonShift = 18
+
+/** Answers a packet once everything journalled so far, what it brought with it, is on disk. */
+export function answerLater(connection: MqttConnection, type: AnswerType, packetId: number, reasonCode: number): void {
+  const token = packetId | (types.indexOf(type) << typeShift) | (reasonCode << reasonShift)
+  connection.engine.journal.after(connection, token)
 }
 
-/** Refuses one in its turn. The token has no room for the sentence, which waits with the connection: refusals are rare. */
-export function refuseLater(connection: MqttConnection, qos: QoS, packetId: number, refusal: Refusal): void {
+/** Refuses a PUBLISH in its turn. The token has no room for the sentence, which waits with the connection: refusals are rare. */
+export function refuseLater(connection: MqttConnection, type: 'puback' | 'pubrec', packetId: number, refusal: Refusal): void {
   // MQTT 3.x has no words for it.  5: [MQTT-3.1.2-29]
   if (connection.version === 5 && connection.wantsReasons) {
     connection.refusedBecause ??= new Map()
     connection.refusedBecause.set(packetId, refusal.message)
   }
-  answerLater(connection, qos, packetId, refusal.row.mqtt)
+  answerLater(connection, type, packetId, refusal.row.mqtt)
+}
+
+/** Does it once everything journalled so far is on disk, unless the connection has ended by then. For what is rarely asked. */
+export function whenStored(connection: MqttConnection, act: () => void): void {
+  const stored = () => {
+    if (connection.state.is === 'connected') act()
+  }
+  connection.engine.journal.after({ stored, failed: (_token, why) => connection.close(why) }, 0)
 }
 
 export function onStored(connection: MqttConnection, token: number): void {
@@ -30,25 +42,30 @@ export function onStored(connection: MqttConnection, token: number): void {
 }
 
 /**
- * The message is not on disk. What may pass later is not answered: the connection closes and the message stays with the device. (In MQTT 5
- * even an error PUBACK would count as acknowledged.)
+ * It is not on disk. What may pass later is not answered: the connection closes and the message stays with the device. (In MQTT 5 even an
+ * error PUBACK would count as acknowledged.)
  */
 export function onFailed(connection: MqttConnection, token: number, why: Refusal): void {
   const packetId = token & 0xffff
-  if (connection.state.is === 'connected' && (token & qos2Bit) !== 0) connection.session.receivedQoS2?.delete(packetId)
+  if (connection.state.is === 'connected' && typeOf(token) === 'pubrec') connection.session.receivedQoS2?.delete(packetId)
   if (why.row.retry) connection.close(why)
   else answer(connection, token, why.row.mqtt)
 }
 
+function typeOf(token: number): AnswerType {
+  return types[(token >>> typeShift) & 3]!
+}
+
 function answer(connection: MqttConnection, token: number, reasonCode: number): void {
-  const isQoS2 = (token & qos2Bit) !== 0
-  if (isQoS2) connection.unansweredQoS2--
-  else connection.unansweredQoS1--
-  if (isQoS2 && reasonCode >= 0x80 && connection.unreleased > 0) connection.unreleased-- // a PUBREC that refuses ends the exchange
+  const type = typeOf(token)
+  const packetId = token & 0xffff
+  if (type === 'puback') connection.unansweredQoS1--
+  else if (type === 'pubrec') connection.unansweredQoS2--
+  if (type === 'pubrec' && reasonCode >= 0x80 && connection.unreleased > 0) connection.unreleased-- // a PUBREC that refuses ends the exchange
   if (connection.unansweredQoS1 + connection.unansweredQoS2 <= limits.receiveMaximum / 2) connection.releaseReading(hold.window)
   if (connection.state.is !== 'connected') return
-  if (reasonCode >= 0x80 && sayRefusal(connection, isQoS2 ? 'pubrec' : 'puback', token & 0xffff, reasonCode)) return
-  connection.answer(isQoS2 ? 'pubrec' : 'puback', token & 0xffff, reasonCode)
+  if (reasonCode >= 0x80 && type !== 'pubcomp' && sayRefusal(connection, type, packetId, reasonCode)) return
+  connection.answer(type, packetId, reasonCode)
 }
 
 /** False when there is no sentence to say, or the client takes no packet so large.  5: [MQTT-3.4.2-2], [MQTT-3.5.2-2] */

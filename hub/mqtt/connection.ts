@@ -7,7 +7,7 @@ import type { Connection, Transport } from '../session/connection.ts'
 import type { Session } from '../session/session.ts'
 import type { Waiter } from '../store/store.ts'
 import type { Timed } from '../wheel.ts'
-import { onFailed, onStored } from './acks.ts'
+import { answerLater, onFailed, onStored } from './acks.ts'
 import {
   type AckType,
   type AuthPacket,
@@ -168,15 +168,16 @@ export class MqttConnection implements PacketHandler, Connection, Waiter, Timed,
       return
     }
     // An identifier we do not know is released all the same, so that the peer can let go of it.  5: section 4.3.3, 0x92
-    const known = session.received(packetId)
-    this.answer('pubrel', packetId, known ? 0 : 0x92)
+    if (!session.received(packetId)) this.answer('pubrel', packetId, 0x92)
   }
 
   onPubrel(packetId: number): void {
     this.#heard(packetType.pubrel)
-    const known = this.session.receivedQoS2?.delete(packetId) ?? false
+    const { session } = this
+    const known = session.releasedPublish(packetId)
     if (known && this.unreleased > 0) this.unreleased--
-    this.answer('pubcomp', packetId, known ? 0 : 0x92)
+    if (known && session.number !== 0) answerLater(this, 'pubcomp', packetId, 0)
+    else this.answer('pubcomp', packetId, known ? 0 : 0x92)
   }
 
   onPubcomp(packetId: number): void {

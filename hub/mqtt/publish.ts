@@ -25,9 +25,8 @@ export function onPublish(connection: MqttConnection, publish: PublishView): voi
   if (qos === 1) connection.unansweredQoS1++
   if (qos === 2) {
     connection.unansweredQoS2++
-    session.receivedQoS2 ??= new Set()
-    if (session.receivedQoS2.has(packetId)) {
-      answerLater(connection, qos, packetId, 0) // PUBREC again, no second delivery  5: [MQTT-4.3.3-10]  3.1.1: [MQTT-4.3.3-2]
+    if (session.receivedQoS2?.has(packetId) === true) {
+      answerLater(connection, 'pubrec', packetId, 0) // PUBREC again, no second delivery  5: [MQTT-4.3.3-10]  3.1.1: [MQTT-4.3.3-2]
       return
     }
   }
@@ -48,8 +47,8 @@ export function onPublish(connection: MqttConnection, publish: PublishView): voi
     refuse(connection, qos, packetId, error)
     return
   }
-  if (qos === 2) session.receivedQoS2?.add(packetId)
-  if (qos > 0) answerLater(connection, qos, packetId, 0)
+  if (qos === 2) session.receivedPublish(packetId)
+  if (qos > 0) answerLater(connection, qos === 2 ? 'pubrec' : 'puback', packetId, 0)
 }
 
 /** Whoever says that a payload is text must send text: subscribers rely on the word.  5: section 3.3.2.3.2; of a will, section 3.1.3.2.3 */
@@ -106,5 +105,5 @@ function refuse(connection: MqttConnection, qos: QoS, packetId: number, refusal:
   if (refusal.row.retry && qos > 0) throw refusal
   connection.engine.metrics.refused(refusal.code)
   connection.engine.log.info({ client: connection.toString(), code: refusal.code }, refusal.message)
-  if (qos > 0) refuseLater(connection, qos, packetId, refusal)
+  if (qos > 0) refuseLater(connection, qos === 2 ? 'pubrec' : 'puback', packetId, refusal)
 }

@@ -1,5 +1,7 @@
-// SUBSCRIBE and UNSUBSCRIBE: MQTT 5 sections 3.8 to 3.11. A filter that is refused refuses nothing but itself.
+// SUBSCRIBE and UNSUBSCRIBE: MQTT 5 sections 3.8 to 3.11. A filter that is refused refuses nothing but itself. In a session that outlives the
+// process the answer waits for the disk: a client that has seen SUBACK is subscribed, whatever happens to the hub.
 import { Refusal } from '../errors.ts'
+import { whenStored } from './acks.ts'
 import {
   encodeSuback,
   encodeUnsuback,
@@ -22,8 +24,12 @@ export function onSubscribe(connection: MqttConnection, packet: SubscribePacket)
     if (isOwed && !isSharedFilter(filter)) toReplay.push(filter) // a member that joins is owed nothing  5: section 3.8.4
     return qos
   })
-  connection.sayWithReason(reason, (why) => encodeSuback(connection.version, packet.packetId, codes, why)) //  5: [MQTT-3.9.2-1]
-  for (const filter of toReplay) session.replayRetained(filter)
+  const answer = () => {
+    connection.sayWithReason(reason, (why) => encodeSuback(connection.version, packet.packetId, codes, why)) //  5: [MQTT-3.9.2-1]
+    for (const filter of toReplay) session.replayRetained(filter)
+  }
+  if (session.number === 0) answer()
+  else whenStored(connection, answer)
 }
 
 /** 5: [MQTT-3.10.4-5], [MQTT-3.11.3-2]. In 3.x the answer has no codes, so a bad filter is passed over. */
@@ -32,7 +38,11 @@ export function onUnsubscribe(connection: MqttConnection, packet: UnsubscribePac
     assertFilter(filter)
     return connection.session.unsubscribe(filter) ? 0x00 : 0x11
   })
-  connection.sayWithReason(reason, (why) => encodeUnsuback(connection.version, packet.packetId, codes, why)) //  5: [MQTT-3.11.2-1]
+  const answer = () => {
+    connection.sayWithReason(reason, (why) => encodeUnsuback(connection.version, packet.packetId, codes, why)) //  5: [MQTT-3.11.2-1]
+  }
+  if (connection.session.number === 0) answer()
+  else whenStored(connection, answer)
 }
 
 /** True when the filter was not subscribed before. Errors: `filter-invalid`, and those of the session. */

@@ -78,6 +78,7 @@ export class Router implements Waiter {
     this.#devices = devices
     this.#clock = clock
     this.#metrics = metrics
+    journal.routedBy(() => this.#waiting[this.#answered]?.seq ?? Number.POSITIVE_INFINITY)
   }
 
   /** `topic` is a valid topic name. Remembered for all connections, so that a thousand publishers of one topic share its matches. */
@@ -147,6 +148,14 @@ export class Router implements Waiter {
     }
     this.#own.set(message)
     deliver(message, this.routeOf(topic).matches(this.tree))
+  }
+
+  /**
+   * Hands on what an earlier run had stored and perhaps not handed on. Who published it is not known any more, so No Local does not keep it
+   * from its own publisher.
+   */
+  reroute(messages: readonly Message[]): void {
+    for (const message of messages) deliver(message, this.routeOf(message.topic).matches(this.tree))
   }
 
   stored(): void {

@@ -48,6 +48,11 @@ export class SharedGroup implements Subscriber {
     this.subscription = { filter, subscriber: this, qos: 2, noLocal: false, retainAsPublished: true, identifiers: undefined }
   }
 
+  /** `$share/{ShareName}/{filter}` */
+  get filter(): string {
+    return this.subscription.filter
+  }
+
   get size(): number {
     return this.#members.length
   }

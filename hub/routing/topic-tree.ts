@@ -77,6 +77,11 @@ export class TopicTree {
     this.#insert(sharedFilterOf(filter) as string, group.subscription)
   }
 
+  /** The group of a filter, `$share/…`, while it has members. */
+  group(filter: string): SharedGroup | undefined {
+    return this.#groups.get(filter)
+  }
+
   /** The last one to leave takes the group along. */
   leave(filter: string, member: Member): void {
     const group = this.#groups.get(filter)

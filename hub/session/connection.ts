@@ -14,6 +14,8 @@ export interface Delivery {
   readonly identifiers: readonly number[] | undefined
   /** The group it came by, there only when it did: when the session ends, another member gets it. */
   readonly group?: SharedGroup
+  /** Where the store has it; 0 when only the memory does: at QoS 0, and in a session that ends with its connection. */
+  place: number
 }
 
 export interface Connection {

@@ -1,10 +1,16 @@
 // Deliveries at QoS 1 and 2 that were sent and not yet acknowledged, in the order they were sent.
 import type { Delivery } from './connection.ts'
 
-interface Sent {
+/**
+ * How far a delivery is. At QoS 2 in a session that outlives the process each step is on disk before the client hears of it: `storing`
+ * before PUBLISH, `releasing` before PUBREL. A client that met the same identifier twice after a crash would take a new message for an
+ * old one, or an old one for new.
+ */
+export type Step = 'storing' | 'sent' | 'releasing' | 'released'
+
+export interface Sent {
   readonly delivery: Delivery
-  /** QoS 2: PUBREC has come, PUBREL is out, PUBCOMP is awaited. */
-  released: boolean
+  step: Step
 }
 
 export class Inflight {
@@ -16,29 +22,29 @@ export class Inflight {
   }
 
   /** Takes a free packet identifier for the delivery. The caller keeps `count` under the peer's receive maximum, so one is always free. */
-  add(delivery: Delivery): number {
+  add(delivery: Delivery, step: Step = 'sent'): number {
     do this.#lastId = (this.#lastId % 65535) + 1
     while (this.#sent.has(this.#lastId))
-    this.#sent.set(this.#lastId, { delivery, released: false })
+    this.#sent.set(this.#lastId, { delivery, step })
     return this.#lastId
   }
 
+  /** What an earlier run of the hub had sent, in the order of the sends. */
+  restore(packetId: number, delivery: Delivery, step: Step): void {
+    this.#sent.set(packetId, { delivery, step })
+    this.#lastId = packetId
+  }
+
   /** What was sent under this identifier and is not acknowledged. */
-  delivery(packetId: number): Delivery | undefined {
-    return this.#sent.get(packetId)?.delivery
+  get(packetId: number): Sent | undefined {
+    return this.#sent.get(packetId)
   }
 
-  /** True when the identifier was in use and is now free. */
-  finish(packetId: number): boolean {
-    return this.#sent.delete(packetId)
-  }
-
-  /** PUBREC came: from here on only PUBREL may be sent. False for an identifier that is not in use.  5: [MQTT-4.3.3-5] */
-  release(packetId: number): boolean {
+  /** The delivery whose identifier is free from now on; undefined when it was not in use. */
+  finish(packetId: number): Delivery | undefined {
     const sent = this.#sent.get(packetId)
-    if (sent === undefined) return false
-    sent.released = true
-    return true
+    this.#sent.delete(packetId)
+    return sent?.delivery
   }
 
   /** In the order of the original sends, which is the order they are sent again in.  5: [MQTT-4.6.0-1] */

@@ -1,8 +1,9 @@
 // What a slow or absent client is owed, in order and within bounds.
 //
-// At the bound a QoS 0 delivery gives way first (the oldest one); when none is left, the newest delivery is not taken. Each drop is counted.
+// At the bound a QoS 0 delivery gives way first (the oldest one); when none is left, the newest delivery is not taken. Each drop is counted
+// with its reason.
 import { limits } from '../limits.ts'
-import type { Metrics } from '../metrics.ts'
+import type { DropReason, Metrics } from '../metrics.ts'
 import type { Delivery } from './connection.ts'
 
 /** Bytes owed by all sessions together. */
@@ -16,6 +17,9 @@ export class Outbox {
   #deliveries: Delivery[] = []
   #taken = 0
   #bytes = 0
+  /** What is still on disk alone, before all that is here: it counts against the bounds of this outbox, and takes no memory yet. */
+  #storedCount = 0
+  #storedBytes = 0
 
   constructor(budget: OutboxBudget, metrics: Metrics) {
     this.#budget = budget
@@ -23,19 +27,34 @@ export class Outbox {
   }
 
   get count(): number {
-    return this.#deliveries.length - this.#taken
+    return this.#storedCount + this.#deliveries.length - this.#taken
   }
 
   get bytes(): number {
-    return this.#bytes
+    return this.#storedBytes + this.#bytes
+  }
+
+  /** What an earlier run of the hub left on disk for this session. */
+  expect(count: number, bytes: number): void {
+    this.#storedCount = count
+    this.#storedBytes = bytes
+  }
+
+  /** Here it is, the oldest first; its bounds were kept when it was taken. */
+  restore(deliveries: readonly Delivery[]): void {
+    this.#storedCount = 0
+    this.#storedBytes = 0
+    this.#deliveries = [...deliveries, ...this.#deliveries.slice(this.#taken)]
+    this.#taken = 0
+    for (const delivery of deliveries) this.#count(bytesOf(delivery))
   }
 
   /** False when the delivery was not taken. */
   push(delivery: Delivery): boolean {
     const bytes = bytesOf(delivery)
     while (!this.#hasRoomFor(bytes)) {
-      if (this.#dropOldestQoS0()) continue
-      this.#metrics.messagesDropped++
+      if (this.#dropOldestQoS0('outbox-full-qos0')) continue
+      this.#metrics.dropped('outbox-full')
       return false
     }
     this.#deliveries.push(delivery)
@@ -61,27 +80,29 @@ export class Outbox {
 
   /** Forgets deliveries at QoS 0, which nobody owes to a client that is away. */
   dropQoS0(): void {
-    while (this.#dropOldestQoS0());
+    while (this.#dropOldestQoS0('away-qos0'));
   }
 
   clear(): void {
     this.#count(-this.#bytes)
     this.#deliveries = []
     this.#taken = 0
+    this.#storedCount = 0
+    this.#storedBytes = 0
   }
 
   #hasRoomFor(bytes: number): boolean {
     return (
-      this.count < limits.outboxMessages && this.#bytes + bytes <= limits.outboxBytes && this.#budget.bytes + bytes <= limits.outboxBytesAll
+      this.count < limits.outboxMessages && this.bytes + bytes <= limits.outboxBytes && this.#budget.bytes + bytes <= limits.outboxBytesAll
     )
   }
 
-  #dropOldestQoS0(): boolean {
+  #dropOldestQoS0(reason: DropReason): boolean {
     const at = this.#deliveries.findIndex((delivery, index) => index >= this.#taken && delivery.qos === 0)
     if (at === -1) return false
     const [dropped] = this.#deliveries.splice(at, 1) as [Delivery]
     this.#count(-bytesOf(dropped))
-    this.#metrics.messagesDropped++
+    this.#metrics.dropped(reason)
     return true
   }
 

@@ -1,16 +1,18 @@
-// What the hub remembers about one client: its subscriptions and what it is owed. It outlives its connections.
+// What the hub remembers about one client: its subscriptions and what it is owed. It outlives its connections, and, when it has a number in
+// the store, the process.
 import type { Message, QoS } from '../../devices/message.ts'
+import type { Will } from '../../devices/will.ts'
 import { Refusal } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { Router } from '../routing/router.ts'
 import { type Member, type Membership, type SharedGroup, sharedFilterOf, standing } from '../routing/shared-group.ts'
 import type { Match, Subscription } from '../routing/topic-tree.ts'
+import type { StoredDelivery, StoredSession, StoredSubscription, Waiter } from '../store/store.ts'
 import type { Timed } from '../wheel.ts'
 import type { Connection, Delivery } from './connection.ts'
-import { Inflight } from './inflight.ts'
+import { Inflight, type Sent } from './inflight.ts'
 import { Outbox } from './outbox.ts'
 import type { Sessions } from './sessions.ts'
-import type { Will } from './will.ts'
 
 /** Where a session stands. */
 export type Presence =
@@ -18,8 +20,18 @@ export type Presence =
   | { readonly at: 'away' }
   | { readonly at: 'ended' }
 
-export class Session implements Timed, Member {
+/** What an earlier run left on disk for a session. */
+interface OnDisk {
+  readonly byGroups: boolean
+  loading: boolean
+  /** Acknowledgements that came before it was read. */
+  readonly early: (() => void)[]
+}
+
+export class Session implements Timed, Member, Waiter {
   readonly clientId: string
+  /** Its number in the store; 0 for a session that ends with the process. */
+  readonly number: number
   readonly #sessions: Sessions
   readonly #router: Router
   #presence: Presence = { at: 'away' }
@@ -27,11 +39,15 @@ export class Session implements Timed, Member {
   /** Both are built when first needed: most devices publish and never hear anything. */
   #outbox: Outbox | undefined = undefined
   #inflight: Inflight | undefined = undefined
+  /** It is read when the client comes back. */
+  #onDisk: OnDisk | undefined = undefined
   /** Retained messages a new subscription is owed; they go out before anything newer, at the pace of the wire. */
   #replay: Delivery[] | undefined = undefined
   #replayed = 0
   /** In-flight deliveries that the present connection has not seen yet: it may take fewer at a time than the one before. */
   #unsent: number[] = []
+  /** Deliveries at QoS 2 that wait for the disk before they are sent; what is to come after them waits in the outbox. */
+  #storing = 0
   /** Packet identifiers of QoS 2 PUBLISHes that came and were not yet released.  5: [MQTT-4.3.3-10] */
   receivedQoS2: Set<number> | undefined = undefined
   will: Will | undefined = undefined
@@ -39,8 +55,9 @@ export class Session implements Timed, Member {
   expirySeconds = 0
   dueTick = 0
 
-  constructor(clientId: string, sessions: Sessions, router: Router) {
+  constructor(clientId: string, number: number, sessions: Sessions, router: Router) {
     this.clientId = clientId
+    this.number = number
     this.#sessions = sessions
     this.#router = router
   }
@@ -73,29 +90,86 @@ export class Session implements Timed, Member {
     this.#sessions.end(this)
   }
 
+  // ── what the store remembers ──
+
+  /** As it was when an earlier run of the hub ended. Before anything else happens to it. */
+  restore({ subscriptions, owedCount, owedBytes, owedByGroups, receivedQoS2, will, expirySeconds }: StoredSession): void {
+    this.expirySeconds = expirySeconds
+    this.will = will
+    if (receivedQoS2.length > 0) this.receivedQoS2 = new Set(receivedQoS2)
+    for (const subscription of subscriptions) this.#add(subscription)
+    if (owedCount === 0) return
+    this.#onDisk = { byGroups: owedByGroups, loading: false, early: [] }
+    this.#ownOutbox().expect(owedCount, owedBytes)
+  }
+
+  /** Brings what is on disk into memory, then sends it. */
+  async #load(onDisk: OnDisk): Promise<void> {
+    if (onDisk.loading) return
+    onDisk.loading = true
+    const deliveries = await this.#sessions.owed(this)
+    this.#onDisk = undefined
+    if (this.#presence.at === 'ended') return
+    const waiting: Delivery[] = []
+    for (const stored of deliveries) {
+      const delivery = this.#deliveryOf(stored)
+      if (stored.packetId === 0) waiting.push(delivery)
+      else this.#ownInflight().restore(stored.packetId, delivery, stored.released ? 'released' : 'sent')
+    }
+    this.#ownOutbox().restore(waiting)
+    for (const acknowledge of onDisk.early) acknowledge()
+    this.resend()
+  }
+
+  #deliveryOf({ message, qos, retain, identifiers, shareFilter, place }: StoredDelivery): Delivery {
+    const group = shareFilter === undefined ? undefined : this.#router.tree.group(shareFilter)
+    const delivery = { message, qos, retain, identifiers, place }
+    return group === undefined ? delivery : { ...delivery, group }
+  }
+
+  /** Acknowledgements of what is still on disk are kept until it is here; more than a window of them is no client's right. */
+  #isEarly(acknowledge: () => void): boolean {
+    if (this.#onDisk === undefined) return false
+    if (this.#onDisk.early.length < limits.inflightMessages) this.#onDisk.early.push(acknowledge)
+    return true
+  }
+
+  /** Tells the store of the delivery, when it is one that outlives the process: what the hub says of itself below $SYS does not. */
+  #record(delivery: Delivery, packetId: number): void {
+    if (this.number === 0 || delivery.qos === 0 || delivery.message.seq === 0) return
+    const { sessionLog } = this.#sessions
+    if (delivery.place !== 0) sessionLog.sent(this.number, delivery.place, packetId)
+    else delivery.place = sessionLog.owed(this.number, { ...delivery, shareFilter: delivery.group?.filter }, packetId)
+  }
+
+  #recordEnd({ place }: Delivery): void {
+    if (place !== 0) this.#sessions.sessionLog.finished(this.number, place)
+  }
+
+  // ── subscriptions ──
+
   /** True when the filter was not subscribed before. Errors: `too-many-subscriptions`, `too-many-members`. */
-  subscribe(filter: string, options: { qos: QoS; noLocal: boolean; retainAsPublished: boolean; identifier: number | undefined }): boolean {
-    const before = this.subscriptions.get(filter)
-    if (before === undefined && this.subscriptions.size >= limits.subscriptionsPerSession) {
+  subscribe(filter: string, options: Omit<StoredSubscription, 'filter'>): boolean {
+    const isNew = !this.subscriptions.has(filter)
+    if (isNew && this.subscriptions.size >= limits.subscriptionsPerSession) {
       throw new Refusal('too-many-subscriptions', { limit: limits.subscriptionsPerSession })
     }
-    const { qos, noLocal, retainAsPublished, identifier } = options
-    const subscription: Membership = {
-      filter,
-      subscriber: this,
-      qos,
-      noLocal,
-      retainAsPublished,
-      identifiers: identifier === undefined ? undefined : [identifier],
-    }
+    this.#add({ filter, ...options })
+    if (this.number !== 0) this.#sessions.sessionLog.subscribed(this.number, { filter, ...options })
+    return isNew
+  }
+
+  #add({ filter, qos, noLocal, retainAsPublished, identifier }: StoredSubscription): void {
+    const identifiers = identifier === undefined ? undefined : [identifier]
+    const subscription: Membership = { filter, subscriber: this, qos, noLocal, retainAsPublished, identifiers }
     const { tree } = this.#router
     if (sharedFilterOf(filter) !== undefined) tree.join(subscription)
     else {
+      const before = this.subscriptions.get(filter)
       if (before !== undefined) tree.remove(before) //  5: [MQTT-3.8.4-3]
       tree.add(subscription)
     }
     this.subscriptions.set(filter, subscription)
-    return before === undefined
   }
 
   /** Sends the retained messages of a filter, as a new subscription is owed.  5: [MQTT-3.3.1-9] */
@@ -106,7 +180,8 @@ export class Session implements Timed, Member {
     if (messages.length === 0) return
     const replay = this.#replay ?? []
     for (const message of messages) {
-      replay.push({ message, qos: lower(message.qos, subscription.qos), retain: true, identifiers: subscription.identifiers })
+      const { identifiers } = subscription
+      replay.push({ message, qos: this.#qosOf(message, subscription.qos), retain: true, identifiers, place: 0 })
     }
     this.#replay = replay
     this.flush()
@@ -118,6 +193,7 @@ export class Session implements Timed, Member {
     if (subscription === undefined) return false
     this.#remove(subscription)
     this.subscriptions.delete(filter)
+    if (this.number !== 0) this.#sessions.sessionLog.unsubscribed(this.number, filter)
     return true
   }
 
@@ -126,18 +202,18 @@ export class Session implements Timed, Member {
     else this.#router.tree.leave(subscription.filter, this)
   }
 
+  // ── deliveries ──
+
   deliver(message: Message, match: Match): void {
-    const qos = lower(message.qos, match.qos)
+    const qos = this.#qosOf(message, match.qos)
     const retain = match.retainAsPublished && message.retain //  5: [MQTT-3.3.1-12], [MQTT-3.3.1-13]
-    if (this.#presence.at !== 'online') {
+    const { identifiers } = match
+    if (this.#presence.at === 'online' && this.#isFree(this.#presence.connection, qos)) {
+      this.#send(this.#presence.connection, message, qos, retain, identifiers)
+    } else if (this.#presence.at === 'online' || qos > 0) {
       // A client that is away is owed QoS 1 and 2 only.  5: section 3.1.2.11.2
-      if (qos > 0) this.#owe({ message, qos, retain, identifiers: match.identifiers })
-      return
+      this.#owe({ message, qos, retain, identifiers, place: 0 })
     }
-    const { connection } = this.#presence
-    if (this.#nothingWaits() && connection.writable && (qos === 0 || this.#hasWindow(connection))) {
-      this.#send(connection, message, qos, retain, match.identifiers)
-    } else this.#owe({ message, qos, retain, identifiers: match.identifiers })
   }
 
   /** How well it could take a message of a group now, see `standing`. */
@@ -146,20 +222,28 @@ export class Session implements Timed, Member {
       if (qos === 0) return standing.never
       return this.#hasRoom() ? standing.away + this.outboxCount : standing.full
     }
-    const { connection } = this.#presence
-    if (this.#nothingWaits() && connection.writable && (qos === 0 || this.#hasWindow(connection))) return standing.free
+    if (this.#isFree(this.#presence.connection, qos)) return standing.free
     return this.#hasRoom() ? standing.online + this.outboxCount : standing.full
   }
 
   deliverShared(message: Message, match: Match, group: SharedGroup): void {
-    const qos = lower(message.qos, match.qos) //  5: [MQTT-4.8.2-3]
+    const qos = this.#qosOf(message, match.qos) //  5: [MQTT-4.8.2-3]
     const retain = match.retainAsPublished && message.retain
     const { identifiers } = match
     const stands = this.standing(qos)
-    if (stands === standing.never) this.#sessions.metrics.messagesDropped++
+    if (stands === standing.never) this.#sessions.metrics.dropped('no-member')
     else if (stands === standing.free && this.#presence.at === 'online') {
       this.#send(this.#presence.connection, message, qos, retain, identifiers, group)
-    } else this.#owe({ message, qos, retain, identifiers, group })
+    } else this.#owe({ message, qos, retain, identifiers, group, place: 0 })
+  }
+
+  /**
+   * What the hub says of itself (it has no place in the journal) is never QoS 2 in a session that outlives the process: after a crash its
+   * packet identifier would be given to another message, which the client would take for this one.
+   */
+  #qosOf(message: Message, subscribed: QoS): QoS {
+    const qos = message.qos < subscribed ? message.qos : subscribed
+    return qos === 2 && message.seq === 0 && this.number !== 0 ? 1 : qos
   }
 
   /**
@@ -167,64 +251,147 @@ export class Session implements Timed, Member {
    * 5: [MQTT-4.8.2-5]; one that the client has answered with PUBREC is not lost.
    */
   #handOver(): void {
-    for (const [, { delivery, released }] of this.#inflight?.entries() ?? []) {
-      if (delivery.qos === 1) this.#passOn(delivery)
-      else if (delivery.group !== undefined && !released) this.#sessions.metrics.messagesDropped++
-    }
+    for (const [, { delivery, step }] of this.#inflight?.entries() ?? []) this.#passOnSent(delivery, step)
     for (let next = this.#outbox?.take(); next !== undefined; next = this.#outbox?.take()) this.#passOn(next)
+    const { number } = this
+    if (number === 0) return
+    if (this.#onDisk?.byGroups !== true) this.#sessions.sessionLog.ended(number)
+    else {
+      // Until the others have it, it stays on record here.
+      this.#sessions.owed(this).then((deliveries) => {
+        for (const stored of deliveries) {
+          const delivery = this.#deliveryOf(stored)
+          if (stored.packetId === 0) this.#passOn(delivery)
+          else this.#passOnSent(delivery, stored.released ? 'released' : 'sent')
+        }
+        this.#sessions.sessionLog.ended(number)
+      })
+    }
+  }
+
+  #passOnSent(delivery: Delivery, step: Sent['step']): void {
+    if (delivery.qos === 1) this.#passOn(delivery)
+    else if (delivery.group !== undefined && (step === 'storing' || step === 'sent')) this.#sessions.metrics.dropped('no-member')
   }
 
   #passOn({ message, group }: Delivery): void {
     if (group === undefined || message.expiresAtMs <= this.#sessions.now()) return
-    if (!group.deliver(message)) this.#sessions.metrics.messagesDropped++ // it was the last member
+    if (!group.deliver(message)) this.#sessions.metrics.dropped('no-member') // it was the last member
   }
 
   /** Sends until nothing waits or the wire is full. */
   flush(): void {
-    if (this.#presence.at !== 'online') return
+    if (this.#presence.at !== 'online' || this.#onDisk !== undefined) return
     const { connection } = this.#presence
     this.#resendWaiting(connection)
     while (connection.writable) {
       const next = this.#peek()
       if (next === undefined) return
-      if (next.qos > 0 && !this.#hasWindow(connection)) return
+      if (!this.#mayFollow(connection, next.qos)) return
       this.#takeNext()
-      this.#send(connection, next.message, next.qos, next.retain, next.identifiers, next.group)
+      this.#transmit(connection, next)
     }
   }
 
-  /** What was sent on an earlier connection and never acknowledged goes out again, in order.  5: [MQTT-4.4.0-1]  3.1.1: [MQTT-4.4.0-1] */
+  /**
+   * What was sent on an earlier connection and never acknowledged goes out again, in order, also when that was in an earlier run of the
+   * hub.  5: [MQTT-4.4.0-1]  3.1.1: [MQTT-4.4.0-1]
+   */
   resend(): void {
     if (this.#presence.at !== 'online') return
+    if (this.#onDisk !== undefined) {
+      this.#load(this.#onDisk).catch((error: Error) => this.#loadFailed(error))
+      return
+    }
     const { connection } = this.#presence
-    for (const [packetId, { released }] of this.#inflight?.entries() ?? []) {
-      if (released) connection.sendRelease(packetId)
-      else this.#unsent.push(packetId)
+    for (const [packetId, { step }] of this.#inflight?.entries() ?? []) {
+      if (step === 'released') connection.sendRelease(packetId)
+      else if (step === 'sent') this.#unsent.push(packetId)
+      else this.#sessions.journal.after(this, packetId) // the disk failed it; what it waits for went into a later batch
     }
     this.flush()
+  }
+
+  #loadFailed(error: Error): void {
+    if (this.#presence.at === 'online') this.#presence.connection.close(new Refusal('store-failed', { detail: error.message }))
   }
 
   #resendWaiting(connection: Connection): void {
     while (this.#unsent.length > 0 && connection.writable && this.#windowUsed() < connection.inflightMax) {
       const packetId = this.#unsent.shift() as number
-      const delivery = this.#inflight?.delivery(packetId)
-      if (delivery === undefined) continue // acknowledged meanwhile, unasked
-      const { message, qos, retain, identifiers } = delivery
-      if (!connection.send(message, qos, retain, identifiers, packetId, true)) this.#inflight?.finish(packetId)
+      const sent = this.#inflight?.get(packetId)
+      if (sent !== undefined) this.#put(connection, sent.delivery, packetId, true) // else acknowledged meanwhile, unasked
     }
   }
 
-  /** PUBACK, PUBCOMP, or a PUBREC that refuses: the delivery is over. False for an identifier that is not in use. */
-  finished(packetId: number): boolean {
-    const known = this.#inflight?.finish(packetId) ?? false
-    if (known && this.#unsent.length > 0) this.#unsent = this.#unsent.filter((waiting) => waiting !== packetId)
+  /** PUBACK, PUBCOMP, or a PUBREC that refuses: the delivery is over. */
+  finished(packetId: number): void {
+    if (this.#isEarly(() => this.#finish(packetId))) return
+    this.#finish(packetId)
     this.flush()
-    return known
   }
 
-  /** PUBREC: the first half of a QoS 2 delivery is over. False for an identifier that is not in use. */
+  #finish(packetId: number): void {
+    const delivery = this.#inflight?.finish(packetId)
+    if (delivery === undefined) return
+    this.#recordEnd(delivery)
+    if (this.#unsent.length > 0) this.#unsent = this.#unsent.filter((waiting) => waiting !== packetId)
+  }
+
+  /**
+   * PUBREC: the first half of a QoS 2 delivery is over, and PUBREL is due: from here on only that may be sent  5: [MQTT-4.3.3-5]. False for
+   * an identifier that is not in use.
+   */
   received(packetId: number): boolean {
-    return this.#inflight?.release(packetId) ?? false
+    if (this.#isEarly(() => this.received(packetId))) return true
+    const sent = this.#inflight?.get(packetId)
+    if (sent === undefined || sent.step === 'storing') return false
+    if (sent.step === 'releasing') return true
+    if (sent.delivery.place === 0 || sent.step === 'released') {
+      sent.step = 'released'
+      if (this.#presence.at === 'online') this.#presence.connection.sendRelease(packetId)
+      return true
+    }
+    sent.step = 'releasing'
+    this.#sessions.sessionLog.released(this.number, sent.delivery.place)
+    this.#sessions.journal.after(this, packetId)
+    return true
+  }
+
+  /** A PUBLISH at QoS 2 came and is in the journal's open batch. */
+  receivedPublish(packetId: number): void {
+    this.receivedQoS2 ??= new Set()
+    this.receivedQoS2.add(packetId)
+    if (this.number !== 0) this.#sessions.sessionLog.received(this.number, packetId)
+  }
+
+  /** PUBREL came for it. False when the identifier was not in use. */
+  releasedPublish(packetId: number): boolean {
+    if (this.receivedQoS2?.delete(packetId) !== true) return false
+    if (this.number !== 0) this.#sessions.sessionLog.forgotten(this.number, packetId)
+    return true
+  }
+
+  /** The step of a QoS 2 delivery is on disk: now the client may hear of it. */
+  stored(packetId: number): void {
+    const sent = this.#inflight?.get(packetId)
+    if (sent === undefined || this.#presence.at === 'ended') return
+    const connection = this.#presence.at === 'online' ? this.#presence.connection : undefined
+    if (sent.step === 'storing') {
+      sent.step = 'sent'
+      this.#storing--
+      if (connection === undefined) return
+      this.#put(connection, sent.delivery, packetId, false)
+      this.flush()
+    } else if (sent.step === 'releasing') {
+      sent.step = 'released'
+      connection?.sendRelease(packetId)
+    }
+  }
+
+  /** The disk takes nothing now. The step was told and will be stored with a later batch; the client is asked to come back then. */
+  failed(_packetId: number, why: Refusal): void {
+    if (this.#presence.at === 'online') this.#presence.connection.close(why)
   }
 
   /** The wire was lost in the middle of retained messages: those at QoS 1 and 2 are owed like any other. */
@@ -236,8 +403,7 @@ export class Session implements Timed, Member {
   }
 
   #owe(delivery: Delivery): void {
-    this.#outbox ??= new Outbox(this.#sessions.outboxBudget, this.#sessions.metrics)
-    this.#outbox.push(delivery)
+    if (this.#ownOutbox().push(delivery)) this.#record(delivery, 0)
   }
 
   #send(
@@ -248,21 +414,54 @@ export class Session implements Timed, Member {
     identifiers: readonly number[] | undefined,
     group?: SharedGroup,
   ): void {
-    if (message.expiresAtMs <= this.#sessions.now()) return //  5: [MQTT-3.3.2-5]
-    this.#sessions.metrics.messagesSent++
-    if (qos === 0) {
-      connection.send(message, 0, retain, identifiers, 0, false)
+    if (qos === 0 && message.expiresAtMs > this.#sessions.now()) {
+      this.#sessions.metrics.messagesSent++
+      if (!connection.send(message, 0, retain, identifiers, 0, false)) this.#sessions.metrics.dropped('too-large')
       return
     }
-    this.#inflight ??= new Inflight()
-    const delivery = { message, qos, retain, identifiers }
-    const packetId = this.#inflight.add(group === undefined ? delivery : { ...delivery, group })
-    // What is larger than the client takes counts as delivered.  5: [MQTT-3.1.2-25]
-    if (!connection.send(message, qos, retain, identifiers, packetId, false)) this.#inflight.finish(packetId)
+    const delivery = { message, qos, retain, identifiers, place: 0 }
+    this.#transmit(connection, group === undefined ? delivery : { ...delivery, group })
   }
 
-  #hasWindow(connection: Connection): boolean {
-    return this.#unsent.length === 0 && this.#windowUsed() < connection.inflightMax
+  #transmit(connection: Connection, delivery: Delivery): void {
+    const { message, qos, retain, identifiers } = delivery
+    if (message.expiresAtMs <= this.#sessions.now()) {
+      this.#sessions.metrics.dropped('expired') //  5: [MQTT-3.3.2-5]
+      this.#recordEnd(delivery)
+      return
+    }
+    this.#sessions.metrics.messagesSent++
+    if (qos === 0) {
+      if (!connection.send(message, 0, retain, identifiers, 0, false)) this.#sessions.metrics.dropped('too-large')
+      return
+    }
+    const waitsForDisk = qos === 2 && this.number !== 0
+    const packetId = this.#ownInflight().add(delivery, waitsForDisk ? 'storing' : 'sent')
+    this.#record(delivery, packetId)
+    if (waitsForDisk) {
+      this.#storing++
+      this.#sessions.journal.after(this, packetId)
+    } else this.#put(connection, delivery, packetId, false)
+  }
+
+  /** What is larger than the client takes counts as delivered.  5: [MQTT-3.1.2-25] */
+  #put(connection: Connection, delivery: Delivery, packetId: number, dup: boolean): void {
+    const { message, qos, retain, identifiers } = delivery
+    if (connection.send(message, qos, retain, identifiers, packetId, dup)) return
+    this.#sessions.metrics.dropped('too-large')
+    this.#inflight?.finish(packetId)
+    this.#recordEnd(delivery)
+  }
+
+  /** It can go out now, before anything else that is owed. */
+  #isFree(connection: Connection, qos: QoS): boolean {
+    return this.#nothingWaits() && connection.writable && this.#mayFollow(connection, qos)
+  }
+
+  /** Order is kept behind a delivery that waits for the disk, and the window of the peer is kept.  5: [MQTT-4.6.0-6], [MQTT-3.3.4-9] */
+  #mayFollow(connection: Connection, qos: QoS): boolean {
+    if (this.#storing > 0 && qos < 2) return false
+    return qos === 0 || (this.#unsent.length === 0 && this.#windowUsed() < connection.inflightMax)
   }
 
   /** Deliveries that the present connection has yet to acknowledge. */
@@ -271,7 +470,7 @@ export class Session implements Timed, Member {
   }
 
   #nothingWaits(): boolean {
-    return this.#replay === undefined && (this.#outbox === undefined || this.#outbox.count === 0)
+    return this.#replay === undefined && this.#onDisk === undefined && (this.#outbox === undefined || this.#outbox.count === 0)
   }
 
   /** Room for any message, so that a group may count on it. */
@@ -296,8 +495,14 @@ export class Session implements Timed, Member {
     this.#replay = undefined
     this.#replayed = 0
   }
-}
 
-function lower(a: QoS, b: QoS): QoS {
-  return a < b ? a : b
+  #ownOutbox(): Outbox {
+    this.#outbox ??= new Outbox(this.#sessions.outboxBudget, this.#sessions.metrics)
+    return this.#outbox
+  }
+
+  #ownInflight(): Inflight {
+    this.#inflight ??= new Inflight()
+    return this.#inflight
+  }
 }

@@ -1,14 +1,16 @@
-// All sessions: open, resume, take over, leave, expire.
+// All sessions: open, resume, take over, leave, expire; and those of an earlier run, brought back at the start.
+import type { Will } from '../../devices/will.ts'
 import type { Clock } from '../clock.ts'
 import { Refusal } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Router } from '../routing/router.ts'
+import type { Journal, SessionLog, Store, StoredDelivery, StoredSession } from '../store/store.ts'
 import type { Timed, Wheel } from '../wheel.ts'
 import type { Connection } from './connection.ts'
 import type { OutboxBudget } from './outbox.ts'
 import { Session } from './session.ts'
-import { publishWill, type Will } from './will.ts'
+import { publishWill } from './will.ts'
 
 export interface SessionWatcher {
   onOnline(session: Session, connection: Connection): void
@@ -22,9 +24,15 @@ export interface OpenOptions {
   readonly will: Will | undefined
 }
 
+/** What sessions ask of the store. */
+export type SessionStore = Pick<Store, 'sessionLog' | 'owed'> & { readonly journal: Pick<Journal, 'after'> }
+
 export class Sessions {
   readonly outboxBudget: OutboxBudget = { bytes: 0 }
   readonly metrics: Metrics
+  readonly sessionLog: SessionLog
+  readonly journal: Pick<Journal, 'after'>
+  readonly #store: SessionStore
   readonly #router: Router
   readonly #wheel: Wheel
   readonly #clock: Clock
@@ -34,8 +42,12 @@ export class Sessions {
   #online = 0
   #countMax = 0
   #expired = 0
+  #lastNumber = 0
 
-  constructor(router: Router, wheel: Wheel, clock: Clock, metrics: Metrics, watcher: SessionWatcher) {
+  constructor(store: SessionStore, router: Router, wheel: Wheel, clock: Clock, metrics: Metrics, watcher: SessionWatcher) {
+    this.#store = store
+    this.sessionLog = store.sessionLog
+    this.journal = store.journal
     this.#router = router
     this.#wheel = wheel
     this.#clock = clock
@@ -70,6 +82,37 @@ export class Sessions {
     return this.#sessions.get(clientId)
   }
 
+  /** What the store still has of what an earlier run owed this session. */
+  owed({ number }: Session): Promise<readonly StoredDelivery[]> {
+    return this.#store.owed(number)
+  }
+
+  /**
+   * Brings back the sessions of an earlier run; the time that the hub was down counts. Wills that came due meanwhile are published, and
+   * sessions that were away for too long end.
+   */
+  restore(stored: readonly StoredSession[]): void {
+    const nowMs = this.#clock.now()
+    const due: [Session, number][] = []
+    for (const record of stored) {
+      const session = new Session(record.clientId, record.number, this, this.#router)
+      session.restore(record)
+      this.#sessions.set(record.clientId, session)
+      this.#lastNumber = Math.max(this.#lastNumber, record.number)
+      // A wall clock that was set back must not keep it for longer than it asked.
+      due.push([session, Math.max(0, nowMs - record.awayMs) / 1000])
+    }
+    this.#countMax = this.#sessions.size
+    for (const [session, awaySeconds] of due) {
+      const { will, expirySeconds } = session
+      const isOver = awaySeconds >= expirySeconds
+      if (will !== undefined && isOver) this.#publishWillNow(session, will)
+      else if (will !== undefined) this.#publishWill(session, will, awaySeconds)
+      if (isOver) this.end(session)
+      else this.#wheel.arm(session, expirySeconds - awaySeconds)
+    }
+  }
+
   /**
    * Gives the connection its session: a new one, or the one that was kept. Whoever had it is told and closed.
    * 5: [MQTT-3.1.4-3], [MQTT-3.1.2-4]  3.1.1: [MQTT-3.1.4-2], [MQTT-3.1.2-6]. Errors: `too-many-sessions`.
@@ -88,13 +131,17 @@ export class Sessions {
       session = undefined
     }
     const resumed = session !== undefined
-    session ??= new Session(clientId, this, this.#router)
+    const expirySeconds = Math.min(options.expirySeconds, limits.sessionExpirySeconds)
+    // A session that ends with its connection, and has no will, leaves no trace in the store.
+    const outlives = expirySeconds > 0 || options.will !== undefined
+    session ??= new Session(clientId, outlives ? ++this.#lastNumber : 0, this, this.#router)
     this.#sessions.set(clientId, session)
     this.#countMax = Math.max(this.#countMax, this.#sessions.size)
     this.#wheel.disarm(session)
     this.#cancelDelayedWill(clientId)
-    session.expirySeconds = Math.min(options.expirySeconds, limits.sessionExpirySeconds)
+    session.expirySeconds = expirySeconds
     session.will = options.will
+    if (session.number !== 0) this.sessionLog.opened(session.number, clientId, expirySeconds, options.will)
     session.become({ at: 'online', connection, sinceMs: this.#clock.now() })
     this.#online++
     this.#watcher.onOnline(session, connection)
@@ -104,14 +151,15 @@ export class Sessions {
   /** The connection is gone. Ignored when the session has moved to another one since. */
   leave(session: Session, connection: Connection, { publishWill: owesWill }: { publishWill: boolean }): void {
     if (session.presence.at !== 'online' || session.presence.connection !== connection) return
-    const { will } = session
-    session.will = undefined
+    if (!owesWill) session.will = undefined //  5: [MQTT-3.14.4-3]  3.1.1: [MQTT-3.1.2-10]
     this.#online--
     session.become({ at: 'away' })
     this.#watcher.onAway(session)
-    if (owesWill && will !== undefined) this.#publishWill(session, will)
-    if (session.expirySeconds === 0) this.#forget(session)
-    else this.#wheel.arm(session, session.expirySeconds)
+    const { will, number, expirySeconds } = session
+    if (number !== 0) this.sessionLog.left(number, expirySeconds, will !== undefined)
+    if (will !== undefined) this.#publishWill(session, will, 0)
+    if (expirySeconds === 0) this.#forget(session)
+    else this.#wheel.arm(session, expirySeconds)
   }
 
   /** The session was away for longer than it asked to be remembered. */
@@ -128,23 +176,30 @@ export class Sessions {
     if (this.#sessions.get(session.clientId) === session) this.#sessions.delete(session.clientId)
   }
 
-  #publishWill(session: Session, will: Will): void {
+  /** Now, or when its delay is over, of which `passedSeconds` are.  5: [MQTT-3.1.3-9] */
+  #publishWill(session: Session, will: Will, passedSeconds: number): void {
     const { clientId } = session
-    const delaySeconds = Math.min(will.delaySeconds, session.expirySeconds)
-    const publish = () => publishWill(will, clientId, this.#router, (refusal) => this.metrics.refused(refusal.code))
-    if (delaySeconds === 0) {
-      publish()
+    const delaySeconds = Math.min(will.delaySeconds, session.expirySeconds) - passedSeconds
+    if (delaySeconds <= 0) {
+      this.#publishWillNow(session, will)
       return
     }
     const delayed: DelayedWill = {
       dueTick: 0,
       onDue: () => {
         this.#cancelDelayedWill(clientId)
-        publish()
+        this.#publishWillNow(session, will)
       },
     }
     this.#delayedWills.set(clientId, delayed)
     this.#wheel.arm(delayed, delaySeconds)
+  }
+
+  /** Exactly once: that it was published stands in the batch of the message itself. */
+  #publishWillNow(session: Session, will: Will): void {
+    session.will = undefined
+    publishWill(will, session.clientId, this.#router, (refusal) => this.metrics.refused(refusal.code))
+    if (session.number !== 0) this.sessionLog.willSent(session.number)
   }
 
   /** The client came back in time, or its will has just been published.  5: [MQTT-3.1.3-9] */

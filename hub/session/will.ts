@@ -1,17 +1,7 @@
-// The last will: what the hub publishes for a client whose connection ends without a goodbye.
-import type { QoS } from '../../devices/message.ts'
+// Publishing the last will of a client whose connection ended without a goodbye.
+import type { Will } from '../../devices/will.ts'
 import { Refusal } from '../errors.ts'
 import type { Router } from '../routing/router.ts'
-
-export interface Will {
-  readonly topic: string
-  readonly payload: Uint8Array
-  readonly qos: QoS
-  readonly retain: boolean
-  readonly properties: Uint8Array | undefined
-  /** 5: seconds to wait, in case the client comes back.  [MQTT-3.1.3-9] */
-  readonly delaySeconds: number
-}
 
 /** 5: [MQTT-3.1.2-8]  3.1.1: [MQTT-3.1.2-8]. A will that is refused (its device is one too many, say) is counted and lost: nobody is left to tell. */
 export function publishWill(will: Will, clientId: string, router: Router, refused: (refusal: Refusal) => void): void {

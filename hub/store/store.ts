@@ -1,6 +1,7 @@
 // What the hub asks of any database, in domain words. SQLite answers it in `sqlite/`; another database passes the same contract tests.
 import type { Device, DeviceId, MetricValue } from '../../devices/device.ts'
-import type { Message } from '../../devices/message.ts'
+import type { Message, QoS } from '../../devices/message.ts'
+import type { Will } from '../../devices/will.ts'
 import type { Refusal } from '../errors.ts'
 
 export type Durability = 'fsync' | 'batched' | 'memory'
@@ -58,6 +59,87 @@ export interface Journal {
   readonly full: boolean
   /** Calls back once, as soon as `full` is false again. */
   whenRoom(resume: () => void): void
+  /**
+   * Asked when a batch closes: the sequence number of the oldest message that was appended and not yet handed to those it is owed to;
+   * Infinity for none. After a crash the messages from there on are handed on again (`Store.unroutedAtStart`). One asker.
+   */
+  routedBy(oldestUnrouted: () => number): void
+}
+
+export interface StoredSubscription {
+  /** With `$share/{ShareName}/` in front, where it is shared. */
+  readonly filter: string
+  readonly qos: QoS
+  readonly noLocal: boolean
+  readonly retainAsPublished: boolean
+  readonly identifier: number | undefined
+}
+
+/** A message that a session is owed at QoS 1 or 2. */
+export interface Owed {
+  readonly message: Message
+  readonly qos: QoS
+  readonly retain: boolean
+  readonly identifiers: readonly number[] | undefined
+  /** The filter of the shared group it came by. */
+  readonly shareFilter: string | undefined
+}
+
+/**
+ * What happens to sessions that must outlive the process. Each fact joins the journal's open batch, behind all that was appended before;
+ * `Journal.after` tells when it is on disk. Facts nobody waits for may lie for a moment until a batch takes them along. When a batch fails
+ * its facts go into the next one: what was told stays told, in its order.
+ *
+ * `session` is a number that the caller chose, above all numbers it was ever told.
+ */
+export interface SessionLog {
+  /** A connection has it: a new session, or one that was resumed. The will replaces the one before. */
+  opened(session: number, clientId: string, expirySeconds: number, will: Will | undefined): void
+  /** It is away from now on; `keepsWill` while its will is still to be published. */
+  left(session: number, expirySeconds: number, keepsWill: boolean): void
+  /** Goes into the batch of the message that was appended last, which is the will. */
+  willSent(session: number): void
+  ended(session: number): void
+  /** Replaces a subscription with the same filter. */
+  subscribed(session: number, subscription: StoredSubscription): void
+  unsubscribed(session: number, filter: string): void
+  /** `packetId` is 0 as long as it is not sent. Returns the place of the delivery, by which the other facts name it. */
+  owed(session: number, owed: Owed, packetId: number): number
+  sent(session: number, place: number, packetId: number): void
+  /** QoS 2: PUBREC came, so that from now on PUBREL is owed. */
+  released(session: number, place: number): void
+  /** Acknowledged, expired, or larger than the client takes. */
+  finished(session: number, place: number): void
+  /** A PUBLISH at QoS 2 was taken under this identifier. Goes into the batch of the message that was appended last, and fails with it. */
+  received(session: number, packetId: number): void
+  /** Its PUBREL came: the identifier is free. */
+  forgotten(session: number, packetId: number): void
+}
+
+/** A session as it was when the hub ended. */
+export interface StoredSession {
+  readonly number: number
+  readonly clientId: string
+  readonly expirySeconds: number
+  /** Since when it is away, Unix ms; of one that was connected when the hub died, the last sign of life of the hub. */
+  readonly awayMs: number
+  readonly will: Will | undefined
+  readonly subscriptions: readonly StoredSubscription[]
+  /** What `Store.owed` will bring, and the bytes of it. */
+  readonly owedCount: number
+  readonly owedBytes: number
+  /** Some of it came by a shared group. */
+  readonly owedByGroups: boolean
+  /** Packet identifiers of PUBLISHes at QoS 2 that were taken and not yet released. */
+  readonly receivedQoS2: readonly number[]
+}
+
+/** One delivery as it was when the hub ended. */
+export interface StoredDelivery extends Owed {
+  readonly place: number
+  /** 0 when it was never sent. */
+  readonly packetId: number
+  readonly released: boolean
 }
 
 export interface DeviceQuery {
@@ -131,6 +213,15 @@ export interface Store {
   readonly devicesAtStart: ReadonlyMap<DeviceId, number>
   /** The retained messages on record when the store was opened. */
   readonly retainedAtStart: readonly Message[]
+  readonly sessionLog: SessionLog
+  /** The sessions on record when the store was opened. */
+  readonly sessionsAtStart: readonly StoredSession[]
+  /** Messages at QoS 1 and 2 that were stored, and of which nobody can say whether those who are owed them were told; in their order. */
+  readonly unroutedAtStart: readonly Message[]
+  /** What a session was owed when the store was opened, in the order of places. Read once, when the session is first needed again. */
+  owed(session: number): Promise<readonly StoredDelivery[]>
+  /** The hub lives: should it die, its connected sessions are away from about here. */
+  signOfLife(atMs: number): void
   /** Devices in ascending order of id. Sees everything that was stored before the call. */
   devices(query: DeviceQuery): Promise<DevicePage>
   device(id: DeviceId): Promise<Device | undefined>

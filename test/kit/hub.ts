@@ -10,6 +10,7 @@ import pino from 'pino'
 import type { Clock } from '../../hub/clock.ts'
 import { type Settings, settingsWith } from '../../hub/config.ts'
 import { type Hub, startHub as start } from '../../hub/hub.ts'
+import { atEnd } from './at-end.ts'
 
 export interface TestHub {
   /** `http://127.0.0.1:PORT` */
@@ -27,7 +28,7 @@ export interface InProcessHub extends TestHub {
 
 export function newFolder(t: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), 'mooring-test-'))
-  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  atEnd(t, () => rmSync(folder, { recursive: true, force: true }))
   return folder
 }
 
@@ -40,7 +41,7 @@ export async function startHub(t: TestContext, changes: Partial<Settings> = {}, 
   const hub = await start({ settings, log, ...(clock === undefined ? {} : { clock }), onFatal: (error) => (fatal = error) })
   let stopped: Promise<void> | undefined
   const stop = () => (stopped ??= hub.stop())
-  t.after(async () => {
+  atEnd(t, async () => {
     await stop()
     if (fatal !== undefined) throw fatal
   })
@@ -66,7 +67,7 @@ export async function spawnHub(t: TestContext, folder: string, ...flags: string[
   let stderr = ''
   child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
   const exited = once(child, 'exit').then(([code]) => code as number | null)
-  t.after(async () => {
+  atEnd(t, async () => {
     if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL')
     await exited
   })

@@ -6,11 +6,12 @@ import { Refusal } from '../../hub/errors.ts'
 import { limits } from '../../hub/limits.ts'
 import { Devices } from '../../hub/routing/devices.ts'
 import { openSqliteStore } from '../../hub/store/sqlite/open.ts'
+import { atEnd } from '../kit/at-end.ts'
 import { newFolder } from '../kit/hub.ts'
 
 test('devices: one more than the hub keeps on record is refused, the known ones go on', async (t) => {
   const store = await openSqliteStore({ folder: newFolder(t), durability: 'memory', clock: systemClock })
-  t.after(() => store.close())
+  atEnd(t, () => store.close())
   const onRecord = new Map(Array.from({ length: limits.devices - 1 }, (_, at) => [`d${at}`, at + 1]))
   const created = new Promise<string>((resolve) => {
     const watcher = { onDeviceCreated: (id: string) => resolve(id) }

@@ -15,6 +15,7 @@ import type { Connection } from '../../hub/session/connection.ts'
 import { Sessions } from '../../hub/session/sessions.ts'
 import { openSqliteStore } from '../../hub/store/sqlite/open.ts'
 import { Wheel } from '../../hub/wheel.ts'
+import { atEnd } from '../kit/at-end.ts'
 import { HandClock } from '../kit/clock.ts'
 import { newFolder } from '../kit/hub.ts'
 import { matches, topicFilter, topicName } from './naive.ts'
@@ -47,7 +48,7 @@ function membership(subscriber: Member, options: Partial<Subscription> = {}): Me
 }
 
 const message: Message = {
-  seq: 0,
+  seq: 1,
   topic: 'a',
   payload: Buffer.alloc(0),
   qos: 1,
@@ -253,11 +254,11 @@ test('sharedGroupMembers: one more is refused; members may change their wishes, 
 async function makeSessions(t: TestContext) {
   const clock = new HandClock()
   const store = await openSqliteStore({ folder: newFolder(t), durability: 'memory', clock })
-  t.after(() => store.close())
+  atEnd(t, () => store.close())
   const metrics = new Metrics()
   const devices = new Devices(new Map(), store.journal, clock, { onDeviceCreated: () => {} })
   const router = new Router(new TopicTree(), new Retained(), store.journal, devices, clock, metrics)
-  const sessions = new Sessions(router, new Wheel(clock), clock, metrics, { onOnline: () => {}, onAway: () => {} })
+  const sessions = new Sessions(store, router, new Wheel(clock), clock, metrics, { onOnline: () => {}, onAway: () => {} })
   /** An absent member with a session that lasts. */
   const join = (clientId: string, qos: QoS) => {
     const connection: Connection = {

@@ -16,7 +16,7 @@ const message = {
   expiresAtMs: Number.POSITIVE_INFINITY,
   from: undefined,
 } as const
-const delivery: Delivery = { message, qos: 1, retain: false, identifiers: undefined }
+const delivery: Delivery = { message, qos: 1, retain: false, identifiers: undefined, place: 0 }
 
 test('an identifier is from 1 to 65,535, and not given again while it is in use', () => {
   const inflight = new Inflight()
@@ -37,7 +37,7 @@ test('what is unfinished comes again in the order it was first sent', () => {
     fc.property(fc.array(fc.boolean(), { maxLength: 100 }), (finished) => {
       const inflight = new Inflight()
       const ids = finished.map(() => inflight.add(delivery))
-      for (const [at, id] of ids.entries()) if (finished[at]) assert.equal(inflight.finish(id), true)
+      for (const [at, id] of ids.entries()) if (finished[at]) assert.equal(inflight.finish(id), delivery)
       const left = ids.filter((_, at) => !finished[at])
       assert.deepEqual(
         [...inflight.entries()].map(([id]) => id),
@@ -48,17 +48,27 @@ test('what is unfinished comes again in the order it was first sent', () => {
   )
 })
 
-test('an identifier that is not in use is neither finished nor released', () => {
+test('an identifier that is not in use has no delivery', () => {
   const inflight = new Inflight()
-  assert.equal(inflight.finish(1), false)
-  assert.equal(inflight.release(1), false)
+  assert.equal(inflight.finish(1), undefined)
+  assert.equal(inflight.get(1), undefined)
   const id = inflight.add(delivery)
-  assert.equal(inflight.release(id), true)
-  assert.equal(inflight.release(id), true, 'PUBREC may come twice')
+  assert.equal(inflight.get(id)?.delivery, delivery)
+  assert.equal(inflight.finish(id), delivery)
+  assert.equal(inflight.finish(id), undefined)
+})
+
+test('what an earlier run had sent keeps its identifiers, and new ones go on behind them', () => {
+  const inflight = new Inflight()
+  inflight.restore(65_535, delivery, 'released')
+  inflight.restore(1, delivery, 'sent')
+  assert.equal(inflight.add(delivery), 2)
   assert.deepEqual(
-    [...inflight.entries()].map(([, { released }]) => released),
-    [true],
+    [...inflight.entries()].map(([id, { step }]) => [id, step]),
+    [
+      [65_535, 'released'],
+      [1, 'sent'],
+      [2, 'sent'],
+    ],
   )
-  assert.equal(inflight.finish(id), true)
-  assert.equal(inflight.finish(id), false)
 })

@@ -21,7 +21,7 @@ function delivery(name: string, qos: QoS, bytes = 1): Delivery {
     expiresAtMs: Number.POSITIVE_INFINITY,
     from: undefined,
   }
-  return { message, qos, retain: false, identifiers: undefined }
+  return { message, qos, retain: false, identifiers: undefined, place: 0 }
 }
 
 function makeOutbox(budget = { bytes: 0 }) {

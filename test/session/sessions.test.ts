@@ -12,17 +12,18 @@ import type { Connection } from '../../hub/session/connection.ts'
 import { Sessions } from '../../hub/session/sessions.ts'
 import { openSqliteStore } from '../../hub/store/sqlite/open.ts'
 import { Wheel } from '../../hub/wheel.ts'
+import { atEnd } from '../kit/at-end.ts'
 import { HandClock } from '../kit/clock.ts'
 import { newFolder } from '../kit/hub.ts'
 
 async function makeSessions(t: TestContext) {
   const clock = new HandClock()
   const store = await openSqliteStore({ folder: newFolder(t), durability: 'memory', clock })
-  t.after(() => store.close())
+  atEnd(t, () => store.close())
   const metrics = new Metrics()
   const devices = new Devices(new Map(), store.journal, clock, { onDeviceCreated: () => {} })
   const router = new Router(new TopicTree(), new Retained(), store.journal, devices, clock, metrics)
-  const sessions = new Sessions(router, new Wheel(clock), clock, metrics, { onOnline: () => {}, onAway: () => {} })
+  const sessions = new Sessions(store, router, new Wheel(clock), clock, metrics, { onOnline: () => {}, onAway: () => {} })
   return { clock, router, sessions }
 }
 

@@ -7,22 +7,7 @@ import { systemClock } from '../../hub/clock.ts'
 import type { Refusal } from '../../hub/errors.ts'
 import { openSqliteStore } from '../../hub/store/sqlite/open.ts'
 import { type Changes, type Durability, frameFlags, type Store, type Waiter } from '../../hub/store/store.ts'
-
-const endings = new WeakMap<TestContext, (() => unknown)[]>()
-
-/** Cleans up after the test, the last thing first: a store is closed before its folder goes. */
-export function atEnd(t: TestContext, end: () => unknown): void {
-  const before = endings.get(t)
-  if (before !== undefined) {
-    before.unshift(end)
-    return
-  }
-  const all = [end]
-  endings.set(t, all)
-  t.after(async () => {
-    for (const each of all) await each()
-  })
-}
+import { atEnd } from '../kit/at-end.ts'
 
 export function newFolder(t: TestContext): string {
   const folder = mkdtempSync(join(tmpdir(), 'mooring-store-'))

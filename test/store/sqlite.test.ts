@@ -9,8 +9,9 @@ import Database from 'better-sqlite3'
 import { Refusal, refusals } from '../../hub/errors.ts'
 import { limits, MiB } from '../../hub/limits.ts'
 import { frameFlags } from '../../hub/store/store.ts'
+import { atEnd } from '../kit/at-end.ts'
 import { storeContract } from './contract.ts'
-import { atEnd, Diary, newFolder, openIn, pointsOf, publish, reading, stored } from './kit.ts'
+import { Diary, newFolder, openIn, pointsOf, publish, reading, stored } from './kit.ts'
 
 storeContract('sqlite', openIn)
 
@@ -55,7 +56,7 @@ test('a database from a newer Mooring is refused with a sentence that names both
   const folder = newFolder(t)
   await (await openIn(t, folder)).close()
   change(folder, 'PRAGMA user_version = 99')
-  await assert.rejects(openIn(t, folder), /schema version 99, and this Mooring knows versions up to 1/)
+  await assert.rejects(openIn(t, folder), /schema version 99, and this Mooring knows versions up to 2/)
   assert.equal(query(folder, 'PRAGMA user_version'), 99)
 })
 

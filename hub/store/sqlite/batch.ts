@@ -1,5 +1,4 @@
 // One batch on the event loop: its frames, and who waits for its commit.
-import type { DeviceId } from '../../../devices/device.ts'
 import type { Refusal } from '../../errors.ts'
 import type { Waiter } from '../store.ts'
 import { FrameBuffer } from './frame.ts'
@@ -12,8 +11,10 @@ export class Batch {
   messages = 0
   /** Set by a frame whose telemetry the writer checks: only the commit's answer tells whether it was taken. */
   checked = false
-  /** Devices put on record by this batch. When it fails they go into the next one, for later messages carry their numbers. */
-  readonly devices: { readonly id: DeviceId; readonly number: number }[] = []
+  /** False while it holds nothing but facts that nobody waits for. */
+  urgent = false
+  /** Every message up to here has been handed to those it is owed to, and what was told of that is in this batch or in an earlier one. */
+  routedSeq = 0
   // Three columns instead of a list of objects: a waiter costs no allocation.
   readonly #waiters: Waiter[] = []
   readonly #tokens: number[] = []

@@ -11,6 +11,8 @@ export const frameKinds = {
   device: 2,
   /** A message that was refused before its commit; nothing reads it. */
   void: 3,
+  /** A fact about a session (fact.ts). */
+  fact: 4,
 } as const
 
 const headerBytes = 36
@@ -74,6 +76,15 @@ export class FrameBuffer {
     copy(payload, start, end, target, next)
     this.#length = at + bytes
     return bytes
+  }
+
+  /** Puts whole frames before all others; for the batch after one that failed. */
+  prepend(frames: Uint8Array): void {
+    const length = this.#length + frames.length
+    if (length > this.#bytes.length) this.#grow(length)
+    this.#bytes.copyWithin(frames.length, 0, this.#length)
+    this.#bytes.set(frames)
+    this.#length = length
   }
 
   #grow(bytesNeeded: number): void {

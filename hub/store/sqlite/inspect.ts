@@ -17,7 +17,7 @@ export function inspect(cursor: FrameCursor): {
   let checked: { points: Points; ends: number[] } | undefined
   while (cursor.next()) {
     if (cursor.kind === frameKinds.device) devices.push({ number: cursor.device, id: cursor.topic(), atMs: cursor.atMs })
-    else if ((cursor.flags & toCheck) === toCheck) {
+    else if (cursor.kind === frameKinds.message && (cursor.flags & toCheck) === toCheck) {
       checked ??= { points: new Points(), ends: [] }
       const detail = readTelemetry(cursor, undefined, checked.points)
       if (detail === undefined) checked.ends.push(checked.points.count)

@@ -17,13 +17,23 @@ export interface SealedBatch {
   readonly lastSeq: number
   readonly count: number
   readonly atMs: number
+  /** See `Batch.routedSeq`. */
+  readonly routedSeq: number
 }
 
 export type CommitResult =
   /** `refused`: checked telemetry that cannot be read, by sequence number, with the reason. */
   | { readonly is: 'stored'; readonly refused: readonly { readonly seq: number; readonly detail: string }[] }
-  | { readonly is: 'full' }
-  | { readonly is: 'failed'; readonly detail: string }
+  | { readonly is: 'full'; readonly kept?: KeptFrames | undefined }
+  | { readonly is: 'failed'; readonly detail: string; readonly kept?: KeptFrames | undefined }
+
+/** Of a batch that failed: devices and facts, which go into the next one because later frames build on them. */
+export interface KeptFrames {
+  readonly frames: Uint8Array
+  readonly count: number
+  readonly firstSeq: number
+  readonly lastSeq: number
+}
 
 export interface JournalOptions {
   readonly epoch: number
@@ -33,6 +43,9 @@ export interface JournalOptions {
   readonly commit: Commit
 }
 
+/** How long facts that nobody waits for lie until they get a commit of their own: a message in between takes them along. */
+const factsWaitMs = 50
+const retryMs = 1000 // after a batch that failed, what was kept of it
 const spareBuffersMax = 4
 const spareBytesKept = 1 * MiB // a larger buffer is kept only while batches need it
 const none = new Uint8Array(0)
@@ -49,6 +62,9 @@ export class SqliteJournal implements Journal {
   readonly #closed: Batch[] = []
   #committing: Batch | undefined
   #scheduled = false
+  #later: NodeJS.Timeout | undefined
+  #closing = false
+  #oldestUnrouted: () => number = () => Number.POSITIVE_INFINITY
   /** Why nothing is stored any more: the disk failed, or the store was closed. */
   #ended: Refusal | undefined
   #backlogBytes = 0
@@ -88,23 +104,46 @@ export class SqliteJournal implements Journal {
     start: number,
     end: number,
   ): number {
-    if ((flags & frameFlags.checked) !== 0) this.#roomyBatch().checked = true
+    const batch = this.#roomyBatch()
+    if ((flags & frameFlags.checked) !== 0) batch.checked = true
     this.#frame(frameKinds.message, topic, device, flags, properties, bytes, start, end)
-    this.#open.messages += 1
+    batch.messages += 1
+    if (!batch.urgent) this.#urge(batch)
     return this.#seq
   }
 
   appendDevice(id: DeviceId, device: number): number {
-    this.#roomyBatch().devices.push({ id, number: device })
+    const batch = this.#roomyBatch()
     this.#frame(frameKinds.device, encoder.encode(id), device, 0, undefined, none, 0, 0)
+    if (!batch.urgent) this.#urge(batch)
     return this.#seq
+  }
+
+  /**
+   * A fact joins the open batch whatever its size: it lies in the batch of the message it belongs to, and all that follows from handing on
+   * one message lies in one batch. Returns its place in the sequence.
+   */
+  appendFact(session: number, kind: number, topic: Uint8Array, properties: Uint8Array | undefined, payload: Uint8Array): number {
+    this.#frame(frameKinds.fact, topic, session, kind, properties, payload, 0, payload.length)
+    if (this.#committing === undefined && !this.#open.urgent) this.#waitFor(factsWaitMs)
+    return this.#seq
+  }
+
+  get newestSeq(): number {
+    return this.#seq
+  }
+
+  routedBy(oldestUnrouted: () => number): void {
+    this.#oldestUnrouted = oldestUnrouted
   }
 
   /** With nothing on the way to the disk the waiter is told before this returns. */
   after(waiter: Waiter, token: number, checkedSeq = 0): void {
     const batch = this.#newestBatch()
-    if (batch !== undefined) batch.wait(waiter, token, this.#seq, checkedSeq)
-    else if (this.#ended !== undefined) waiter.failed(token, this.#ended)
+    if (batch !== undefined) {
+      batch.wait(waiter, token, this.#seq, checkedSeq)
+      if (!batch.urgent) this.#urge(batch)
+    } else if (this.#ended !== undefined) waiter.failed(token, this.#ended)
     else waiter.stored(token, this.#seq)
   }
 
@@ -127,7 +166,13 @@ export class SqliteJournal implements Journal {
 
   /** Resolves when everything appended so far is at rest; what is appended from now on is refused. */
   async close(): Promise<void> {
-    if (this.#newestBatch() !== undefined) await new Promise<void>((resolve) => this.#idles.push(resolve))
+    this.#closing = true
+    if (this.#newestBatch() !== undefined) {
+      const idle = new Promise<void>((resolve) => this.#idles.push(resolve))
+      this.#schedule()
+      await idle
+    }
+    clearTimeout(this.#later)
     this.#ended ??= new Refusal('shutting-down')
   }
 
@@ -142,12 +187,9 @@ export class SqliteJournal implements Journal {
     start: number,
     end: number,
   ): void {
-    const batch = this.#roomyBatch()
+    const batch = this.#open
     this.#seq += 1
-    if (batch.count === 0) {
-      batch.firstSeq = this.#seq
-      this.#schedule()
-    }
+    if (batch.count === 0) batch.firstSeq = this.#seq
     batch.lastSeq = this.#seq
     batch.count += 1
     this.#backlogBytes += batch.frames.append(this.#seq, this.#clock.now(), device, kind, flags, topic, properties, bytes, start, end)
@@ -160,7 +202,9 @@ export class SqliteJournal implements Journal {
   }
 
   #close(): void {
-    this.#closed.push(this.#open)
+    const batch = this.#open
+    batch.routedSeq = Math.min(batch.lastSeq, this.#oldestUnrouted() - 1)
+    this.#closed.push(batch)
     this.#open = new Batch(this.#spares.pop() ?? new ArrayBuffer(bufferBytesFor(this.#recentBatchBytes)))
   }
 
@@ -179,8 +223,28 @@ export class SqliteJournal implements Journal {
     })
   }
 
+  /** From here on the batch is not put off. */
+  #urge(batch: Batch): void {
+    batch.urgent = true
+    this.#schedule()
+  }
+
+  #waitFor(ms: number): void {
+    this.#later ??= setTimeout(() => {
+      this.#later = undefined
+      if (this.#open.count === 0) return
+      this.#urge(this.#open)
+    }, ms)
+  }
+
   #next(): void {
-    if (this.#closed.length === 0 && this.#open.count > 0) this.#close()
+    if (this.#closed.length === 0 && this.#open.count > 0) {
+      if (this.#open.urgent || this.#closing) this.#close()
+      else {
+        this.#waitFor(factsWaitMs)
+        return
+      }
+    }
     const batch = this.#closed.shift()
     if (batch === undefined) {
       for (const idle of this.#idles.splice(0)) idle()
@@ -216,7 +280,7 @@ export class SqliteJournal implements Journal {
       batch.tellStored(refused.length === 0 ? undefined : new Map(refused))
     } else {
       this.commitFailures += 1
-      this.#carryDevices(batch)
+      if (result.kept !== undefined && this.#ended === undefined) this.#carry(result.kept)
       batch.tellFailed(why ?? (result.is === 'full' ? new Refusal('store-full') : new Refusal('store-failed', { detail: result.detail })))
     }
     // Only now: who began to wait while the others were told has been told in turn.
@@ -225,22 +289,15 @@ export class SqliteJournal implements Journal {
     this.#next()
   }
 
-  /** Puts the devices of a failed batch into the one that goes to disk next. */
-  #carryDevices(failed: Batch): void {
+  /** Puts what was kept of a failed batch before all that goes to disk next. Its places are free: the failed batch has no row. */
+  #carry({ frames, count, firstSeq, lastSeq }: KeptFrames): void {
     const next = this.#closed[0] ?? this.#open
-    for (const device of failed.devices) {
-      if (this.#ended !== undefined) return
-      if (next.count === 0) {
-        this.appendDevice(device.id, device.number)
-        continue
-      }
-      // Its old number in the sequence would lie outside the batch's range; a device's frame does not need one of its own.
-      const topic = encoder.encode(device.id)
-      const atMs = this.#clock.now()
-      this.#backlogBytes += next.frames.append(next.lastSeq, atMs, device.number, frameKinds.device, 0, topic, undefined, none, 0, 0)
-      next.count += 1
-      next.devices.push(device)
-    }
+    if (next.count === 0) next.lastSeq = lastSeq
+    next.firstSeq = firstSeq
+    next.count += count
+    next.frames.prepend(frames)
+    this.#backlogBytes += frames.length
+    if (next === this.#open && !next.urgent) this.#waitFor(retryMs)
   }
 }
 
@@ -251,6 +308,6 @@ function bufferBytesFor(batchBytes: number): number {
 
 /** `frames` keeps the detached buffer's length for the bookkeeping; its bytes are gone with the commit. */
 function seal(batch: Batch, atMs: number): SealedBatch {
-  const { firstSeq, lastSeq, count, frames } = batch
-  return { buffer: frames.buffer, length: frames.length, firstSeq, lastSeq, count, atMs }
+  const { firstSeq, lastSeq, count, routedSeq, frames } = batch
+  return { buffer: frames.buffer, length: frames.length, firstSeq, lastSeq, count, atMs, routedSeq }
 }

@@ -5,10 +5,23 @@ import type { Device, DeviceId } from '../../../devices/device.ts'
 import { expiryOf, type Message, type QoS } from '../../../devices/message.ts'
 import type { Clock } from '../../clock.ts'
 import { Refusal } from '../../errors.ts'
-import type { Changes, DevicePage, DeviceQuery, Durability, HistoryQuery, Series, Store, StoreFigures, Watch } from '../store.ts'
+import type {
+  Changes,
+  DevicePage,
+  DeviceQuery,
+  Durability,
+  HistoryQuery,
+  Series,
+  Store,
+  StoredDelivery,
+  StoredSession,
+  StoreFigures,
+  Watch,
+} from '../store.ts'
 import { figure, type SharedFigures, sharedFigures } from './figures.ts'
 import { SqliteJournal } from './journal.ts'
 import type { ReaderFunctions } from './reader.ts'
+import { SqliteSessionLog } from './session-log.ts'
 import { startThread, type Thread } from './thread.ts'
 import type { Opened, RetainedRow, WriterFunctions } from './writer.ts'
 
@@ -78,6 +91,10 @@ class SqliteStore implements Store {
   readonly durability: Durability
   readonly devicesAtStart: ReadonlyMap<DeviceId, number>
   readonly retainedAtStart: readonly Message[]
+  readonly sessionLog: SqliteSessionLog
+  readonly sessionsAtStart: readonly StoredSession[]
+  readonly unroutedAtStart: readonly Message[]
+  readonly #lastPlaceAtStart: number
   readonly #writer: Thread<WriterFunctions>
   readonly #reader: Thread<ReaderFunctions>
   readonly #figures: SharedFigures
@@ -85,7 +102,7 @@ class SqliteStore implements Store {
 
   constructor(
     durability: Durability,
-    { deviceIds, deviceNumbers, retained }: Opened,
+    { deviceIds, deviceNumbers, retained, sessions, unrouted, nextSeq }: Opened,
     journal: SqliteJournal,
     writer: Thread<WriterFunctions>,
     reader: Thread<ReaderFunctions>,
@@ -96,6 +113,10 @@ class SqliteStore implements Store {
     this.journal = journal
     this.devicesAtStart = new Map(deviceIds.map((id, at) => [id, deviceNumbers[at]!]))
     this.retainedAtStart = retained.map(toMessage)
+    this.sessionLog = new SqliteSessionLog(journal)
+    this.sessionsAtStart = sessions
+    this.unroutedAtStart = unrouted
+    this.#lastPlaceAtStart = nextSeq - 1
     this.#writer = writer
     this.#reader = reader
     this.#figures = figures
@@ -117,6 +138,14 @@ class SqliteStore implements Store {
   async history(query: HistoryQuery): Promise<readonly Series[]> {
     await this.#writer.call('settle', [[query.deviceId]])
     return this.#reader.call('history', [query])
+  }
+
+  owed(session: number): Promise<readonly StoredDelivery[]> {
+    return this.#reader.call('owed', [session, this.#lastPlaceAtStart])
+  }
+
+  signOfLife(atMs: number): void {
+    this.#writer.call('signOfLife', [atMs]).catch(() => {})
   }
 
   watch(watch: Watch): void {

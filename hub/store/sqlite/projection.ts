@@ -1,4 +1,4 @@
-// In the writer thread: turns committed batches into points and retained messages, a slice at a time, so that a commit never waits for it.
+// In the writer thread: turns committed batches into points, retained messages and sessions, a slice at a time, so that a commit never waits for it.
 import { isUtf8 } from 'node:buffer'
 import { Points, parseTelemetry } from '../../../devices/telemetry.ts'
 import { meaningOf } from '../../../devices/topics.ts'
@@ -10,6 +10,7 @@ import { figure, type SharedFigures } from './figures.ts'
 import { readFlatReading } from './flat-reading.ts'
 import { type FrameCursor, frameKinds } from './frame.ts'
 import type { SeriesBook } from './series.ts'
+import type { SessionBook } from './session-book.ts'
 
 /** A batch on its way from the journal into the tables. */
 export interface CommittedBatch {
@@ -27,6 +28,7 @@ const framesPerLook = 16 // between looks at the clock
 
 export class Projection {
   readonly #book: SeriesBook
+  readonly #sessions: SessionBook
   readonly #figures: SharedFigures
   readonly #batches: CommittedBatch[] = []
   readonly #points = new Points()
@@ -34,8 +36,9 @@ export class Projection {
   #lagBytes = 0
   readonly #waiting: { readonly seq: number; reached(): void }[] = []
 
-  constructor(book: SeriesBook, figures: SharedFigures) {
+  constructor(book: SeriesBook, sessions: SessionBook, figures: SharedFigures) {
     this.#book = book
+    this.#sessions = sessions
     this.#figures = figures
     figures[figure.projectedSeq] = book.gatheredSeq
   }
@@ -95,7 +98,7 @@ export class Projection {
 
   #project(batch: CommittedBatch): void {
     const { cursor } = batch
-    if (cursor.kind !== frameKinds.message) return
+    if (cursor.kind !== frameKinds.message && cursor.kind !== frameKinds.fact) return
     if (batch.replayed) {
       if (cursor.seq <= this.#book.gatheredSeq) return
       if (!cursor.sealed) {
@@ -103,6 +106,13 @@ export class Projection {
         return
       }
     }
+    if (cursor.kind === frameKinds.fact) this.#sessions.take(cursor)
+    else this.#projectMessage(batch)
+    this.#book.gathered(cursor.seq)
+  }
+
+  #projectMessage(batch: CommittedBatch): void {
+    const { cursor } = batch
     if ((cursor.flags & frameFlags.telemetry) !== 0) this.#projectTelemetry(batch)
     if ((cursor.flags & frameFlags.retain) !== 0) {
       this.#book.retain({
@@ -115,7 +125,6 @@ export class Projection {
         payload: Buffer.from(cursor.payload()),
       })
     }
-    this.#book.gathered(cursor.seq)
   }
 
   // 3 µs for a reading of 150 bytes with six numbers, of which JSON.parse is a third.

@@ -3,8 +3,9 @@
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import type { Device, DeviceId, Latest, MetricValue } from '../../../devices/device.ts'
-import type { DeviceQuery, HistoryQuery, Series } from '../store.ts'
+import type { DeviceQuery, HistoryQuery, Series, StoredDelivery } from '../store.ts'
 import { History } from './history.ts'
+import { OwedReader } from './session-rows.ts'
 import { serve } from './thread.ts'
 
 export interface ReaderFunctions {
@@ -15,6 +16,8 @@ export interface ReaderFunctions {
   /** The devices on record among these. */
   devices(ids: readonly DeviceId[]): Device[]
   history(query: HistoryQuery): Series[]
+  /** What the session is owed, up to this place. */
+  owed(session: number, lastPlace: number): StoredDelivery[]
   close(): void
 }
 
@@ -38,12 +41,14 @@ interface LatestRow {
 class Reader {
   readonly #db: Database.Database
   readonly #history: History
+  readonly #owed: OwedReader
   readonly #sql
 
   constructor(folder: string) {
     this.#db = new Database(join(folder, 'mooring.db'), { readonly: true })
     this.#db.pragma('busy_timeout = 2000')
     this.#history = new History(this.#db)
+    this.#owed = new OwedReader(this.#db)
     this.#sql = {
       page: this.#db.prepare<[string, number], DeviceId>('SELECT id FROM devices WHERE id > ? ORDER BY id LIMIT ?').pluck(),
       total: this.#db.prepare<[], number>('SELECT count(*) FROM devices').pluck(),
@@ -79,6 +84,10 @@ class Reader {
 
   history(query: HistoryQuery): Series[] {
     return this.#atOneMoment(() => this.#history.read(query))
+  }
+
+  owed(session: number, lastPlace: number): StoredDelivery[] {
+    return this.#owed.read(session, lastPlace)
   }
 
   close(): void {
@@ -118,5 +127,6 @@ serve({
   page: (query) => opened().page(query),
   devices: (ids) => opened().devices(ids),
   history: (query) => opened().history(query),
+  owed: (session, lastPlace) => opened().owed(session, lastPlace),
   close: () => opened().close(),
 } satisfies ReaderFunctions)

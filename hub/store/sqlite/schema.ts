@@ -57,6 +57,51 @@ const steps: readonly string[] = [
     payload    BLOB NOT NULL
   ) STRICT;
   `,
+  `
+  ALTER TABLE journal ADD COLUMN routed_seq INTEGER NOT NULL DEFAULT 0;  -- messages up to here were handed on, see Batch.routedSeq
+
+  CREATE TABLE sessions (
+    number      INTEGER PRIMARY KEY,
+    client_id   TEXT NOT NULL,
+    expiry_s    INTEGER NOT NULL,
+    away_ms     REAL,                   -- NULL while it is connected
+    will        TEXT,                   -- JSON (fact.ts)
+    flushed_seq INTEGER NOT NULL        -- facts about the session up to here are in these tables
+  ) STRICT;
+
+  CREATE TABLE subscriptions (
+    session INTEGER NOT NULL,
+    filter  TEXT NOT NULL,
+    options TEXT NOT NULL,              -- JSON (fact.ts)
+    PRIMARY KEY (session, filter)
+  ) WITHOUT ROWID, STRICT;
+
+  CREATE TABLE owed (                   -- what a session is owed at QoS 1 and 2, in the order of places
+    session      INTEGER NOT NULL,
+    place        INTEGER NOT NULL,
+    message      INTEGER NOT NULL,      -- owed_messages.seq
+    bytes        INTEGER NOT NULL,      -- of that message, for the session's bound
+    packet_id    INTEGER NOT NULL,      -- 0 while it is not sent
+    released     INTEGER NOT NULL,      -- PUBREC has come
+    qos          INTEGER NOT NULL,
+    retain       INTEGER NOT NULL,
+    identifiers  TEXT,                  -- JSON
+    share_filter TEXT,
+    PRIMARY KEY (session, place)
+  ) WITHOUT ROWID, STRICT;
+
+  CREATE TABLE owed_messages (          -- each once, however many sessions are owed it
+    seq   INTEGER PRIMARY KEY,
+    refs  INTEGER NOT NULL,             -- rows of owed that name it
+    frame BLOB NOT NULL                 -- as in the journal, with its checksum
+  ) STRICT;
+
+  CREATE TABLE received (               -- packet identifiers of PUBLISHes at QoS 2 that are not yet released
+    session   INTEGER NOT NULL,
+    packet_id INTEGER NOT NULL,
+    PRIMARY KEY (session, packet_id)
+  ) WITHOUT ROWID, STRICT;
+  `,
 ]
 
 /** Brings the file to the version of this code. A file from newer code is left alone, with an error that names both versions. */

@@ -42,11 +42,14 @@ export class SeriesBook {
   #gatheredBytes = 0
   #seriesHeld = 0
   #gatheredSeq: number
+  readonly #settledElsewhere: () => number
 
-  constructor(db: Database, changes: ChangeFeed, gatheredSeq: number) {
+  /** `settledElsewhere`: up to where the journal is not needed any more by others who gather from it. */
+  constructor(db: Database, changes: ChangeFeed, gatheredSeq: number, settledElsewhere: () => number) {
     this.#tables = new SeriesTables(db)
     this.#changes = changes
     this.#gatheredSeq = gatheredSeq
+    this.#settledElsewhere = settledElsewhere
   }
 
   get gatheredSeq(): number {
@@ -154,10 +157,10 @@ export class SeriesBook {
   /** In memory nothing is forgotten before the transaction is through. */
   #flush(slice: readonly DeviceState[]): void {
     const flushed = new Set(slice)
-    let projectedSeq = this.#gatheredSeq
+    let projectedSeq = Math.min(this.#gatheredSeq, this.#settledElsewhere())
     for (const device of this.#dirty) {
       if (flushed.has(device)) continue
-      projectedSeq = device.firstSeq - 1
+      projectedSeq = Math.min(projectedSeq, device.firstSeq - 1)
       break
     }
     this.#tables.write(slice, this.#retained.values(), projectedSeq)

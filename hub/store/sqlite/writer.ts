@@ -5,18 +5,22 @@ import { statfsSync } from 'node:fs'
 import { join } from 'node:path'
 import Database, { SqliteError } from 'better-sqlite3'
 import type { DeviceId } from '../../../devices/device.ts'
+import type { Message } from '../../../devices/message.ts'
 import { Refusal } from '../../errors.ts'
 import { limits } from '../../limits.ts'
-import type { Durability, Watch } from '../store.ts'
+import { type Durability, frameFlags, type StoredSession, type Watch } from '../store.ts'
 import { ChangeFeed } from './changes.ts'
+import { factKinds } from './fact.ts'
 import { figure, type SharedFigures } from './figures.ts'
-import { FrameCursor } from './frame.ts'
+import { FrameCursor, frameKinds } from './frame.ts'
 import { inspect } from './inspect.ts'
-import type { CommitResult, SealedBatch } from './journal.ts'
+import type { CommitResult, KeptFrames, SealedBatch } from './journal.ts'
 import { lockFolder } from './lock.ts'
 import { Projection } from './projection.ts'
 import { migrate, prepareWriter, setSynchronous } from './schema.ts'
 import { SeriesBook } from './series.ts'
+import { SessionBook } from './session-book.ts'
+import { messageAt, readSessions } from './session-rows.ts'
 import { notify, serve } from './thread.ts'
 
 export interface OpenOptions {
@@ -31,6 +35,8 @@ export interface Opened {
   readonly deviceIds: readonly DeviceId[]
   readonly deviceNumbers: Float64Array
   readonly retained: readonly RetainedRow[]
+  readonly sessions: readonly StoredSession[]
+  readonly unrouted: readonly Message[]
 }
 
 export interface RetainedRow {
@@ -49,6 +55,7 @@ export interface WriterFunctions {
   /** Everything committed before the call is in the tables for these devices, if the disk takes it. */
   settle(ids: readonly DeviceId[]): Promise<void>
   watch(watch: Watch): void
+  signOfLife(atMs: number): void
   close(): Promise<void>
 }
 
@@ -64,6 +71,7 @@ class Writer {
   readonly #figures: SharedFigures
   readonly #changes = new ChangeFeed((changes) => notify('changes', changes))
   readonly #book: SeriesBook
+  readonly #sessions: SessionBook
   readonly #projection: Projection
   readonly #insertBatch: Database.Statement
   readonly #insertDevice: Database.Statement
@@ -90,21 +98,22 @@ class Writer {
       const isForeign = error instanceof SqliteError && error.code === 'SQLITE_NOTADB'
       throw isForeign ? new Error(`${join(folder, 'mooring.db')} is not a database of Mooring; choose another folder with --data.`) : error
     }
-    this.#insertBatch = this.#db.prepare('INSERT INTO journal (first_seq, last_seq, count, at_ms, bytes) VALUES (?, ?, ?, ?, ?)')
+    this.#insertBatch = this.#db.prepare(
+      'INSERT INTO journal (first_seq, last_seq, count, at_ms, bytes, routed_seq) VALUES (?, ?, ?, ?, ?, ?)',
+    )
     this.#insertDevice = this.#db.prepare('INSERT INTO devices (number, id, name, created_ms) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING')
     const projectedSeq = this.#meta('projected_seq')
     const journalSeq = this.#db.prepare<[], number>('SELECT last_seq FROM journal ORDER BY first_seq DESC LIMIT 1').pluck().get()
     this.#committedSeq = Math.max(projectedSeq, journalSeq ?? 0)
-    this.#book = new SeriesBook(this.#db, this.#changes, projectedSeq)
-    this.#projection = new Projection(this.#book, figures)
+    this.#sessions = new SessionBook(this.#db)
+    this.#book = new SeriesBook(this.#db, this.#changes, projectedSeq, () => this.#sessions.settledSeq)
+    this.#projection = new Projection(this.#book, this.#sessions, figures)
   }
 
   open(): Opened {
     this.#replay()
     const epoch = this.#meta('epoch') + 1
-    this.#db
-      .prepare("INSERT INTO meta (name, value) VALUES ('epoch', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value")
-      .run(epoch)
+    this.#setMeta('epoch', epoch)
     const devices = this.#db.prepare<[], { id: DeviceId; number: number }>('SELECT id, number FROM devices').all()
     return {
       epoch,
@@ -114,6 +123,8 @@ class Writer {
       retained: this.#db
         .prepare<[], RetainedRow>('SELECT topic, seq, at_ms AS atMs, qos, properties, payload FROM retained ORDER BY topic')
         .all(),
+      sessions: readSessions(this.#db, this.#lastSignOfLifeMs()),
+      unrouted: this.#unrouted(),
     }
   }
 
@@ -122,11 +133,11 @@ class Writer {
     const release = () => notify('recycle', batch.buffer, [batch.buffer])
     try {
       if (this.#failed !== undefined) throw this.#failed
-      if (!this.#makeRoom()) return this.#answer({ is: 'full' }, release)
+      if (!this.#makeRoom()) return this.#answer({ is: 'full', kept: keptOf(cursor.bytes) }, release)
       const { refused, checked, devices } = inspect(cursor)
       this.#db.transaction(() => {
         for (const { number, id, atMs } of devices) this.#insertDevice.run(number, id, id, atMs)
-        this.#insertBatch.run(batch.firstSeq, batch.lastSeq, batch.count, batch.atMs, cursor.bytes)
+        this.#insertBatch.run(batch.firstSeq, batch.lastSeq, batch.count, batch.atMs, cursor.bytes, batch.routedSeq)
       })()
       this.#committedSeq = batch.lastSeq
       this.#figures[figure.telemetryRefused]! += refused.length
@@ -135,11 +146,11 @@ class Writer {
       this.#turnSoon()
       return { is: 'stored', refused }
     } catch (error) {
-      if (isFull(error)) return this.#answer({ is: 'full' }, release)
+      if (isFull(error)) return this.#answer({ is: 'full', kept: keptOf(cursor.bytes) }, release)
       const { message } = error as Error
       // Someone else held the database for longer than busy_timeout: nothing is broken.
       if (!isBusy(error)) this.#fail(error as Error)
-      return this.#answer({ is: 'failed', detail: message }, release)
+      return this.#answer({ is: 'failed', detail: message, kept: keptOf(cursor.bytes) }, release)
     }
   }
 
@@ -154,11 +165,19 @@ class Writer {
     this.#book.rewatch()
   }
 
+  /** Not fsynced: a power cut that takes the newest one makes sessions away for some seconds more. */
+  signOfLife(atMs: number): void {
+    this.#tryFlush(() => this.#setMeta('alive_ms', atMs))
+  }
+
   async close(): Promise<void> {
     if (this.#failed === undefined) {
       await this.#projection.reach(this.#committedSeq)
       setSynchronous(this.#db, this.#durability)
-      this.#tryFlush(() => this.#book.flushAll())
+      this.#tryFlush(() => {
+        this.#sessions.flushAll()
+        this.#book.flushAll()
+      })
     }
     clearImmediate(this.#turnPending)
     clearTimeout(this.#turnLater)
@@ -184,10 +203,39 @@ class Writer {
       })
       while (this.#projection.lagBytes > 0) {
         this.#projection.step(Number.POSITIVE_INFINITY)
+        if (this.#sessions.dueInMs === 0) this.#sessions.flushSlice()
         if (this.#book.dueInMs === 0) this.#book.flushSlice()
       }
     }
+    this.#sessions.flushAll()
     this.#book.flushAll()
+  }
+
+  /** The hub may have been silent for long before it died, so what it wrote last is not all it said. */
+  #lastSignOfLifeMs(): number {
+    const newest = this.#db.prepare<[], number>('SELECT at_ms FROM journal ORDER BY first_seq DESC LIMIT 1').pluck().get()
+    return Math.max(this.#meta('alive_ms'), newest ?? 0)
+  }
+
+  /** After a crash: stored messages at QoS 1 and 2 of which the journal does not say that they were handed on. */
+  #unrouted(): Message[] {
+    const newest = this.#db
+      .prepare<[], { routedSeq: number; lastSeq: number }>(
+        'SELECT routed_seq AS routedSeq, last_seq AS lastSeq FROM journal ORDER BY first_seq DESC LIMIT 1',
+      )
+      .get()
+    const hasSessions = this.#db.prepare('SELECT 1 FROM sessions LIMIT 1').get() !== undefined
+    if (newest === undefined || newest.routedSeq >= newest.lastSeq || !hasSessions) return []
+    const messages: Message[] = []
+    const rows = this.#db.prepare<[number], Buffer>('SELECT bytes FROM journal WHERE last_seq > ? ORDER BY first_seq').pluck()
+    for (const bytes of rows.iterate(newest.routedSeq)) {
+      const cursor = new FrameCursor(bytes)
+      while (cursor.next()) {
+        const isOwed = cursor.kind === frameKinds.message && (cursor.flags & frameFlags.qos) !== 0
+        if (isOwed && cursor.seq > newest.routedSeq && cursor.sealed) messages.push(messageAt(cursor))
+      }
+    }
+    return messages
   }
 
   /** False when nothing can be stored now: the disk is nearly full, or the series are so far behind that they must come first and cannot. */
@@ -234,12 +282,16 @@ class Writer {
   }
 
   #flushDueInMs(): number | undefined {
-    const dueInMs = this.#book.dueInMs
-    return dueInMs === undefined ? undefined : Math.max(dueInMs, this.#diskFullUntilMs - performance.now(), 0)
+    const dueInMs = Math.min(this.#book.dueInMs ?? Number.POSITIVE_INFINITY, this.#sessions.dueInMs ?? Number.POSITIVE_INFINITY)
+    return dueInMs === Number.POSITIVE_INFINITY ? undefined : Math.max(dueInMs, this.#diskFullUntilMs - performance.now(), 0)
   }
 
   #flushIfDue(): void {
-    if (this.#flushDueInMs() === 0) this.#tryFlush(() => this.#book.flushSlice())
+    if (this.#flushDueInMs() !== 0) return
+    this.#tryFlush(() => {
+      if (this.#sessions.dueInMs === 0) this.#sessions.flushSlice()
+      if (this.#book.dueInMs === 0) this.#book.flushSlice()
+    })
   }
 
   /** A full disk keeps the points in memory; they are tried again. The journal has them, so no fsync is spent on them. */
@@ -268,9 +320,34 @@ class Writer {
     notify('fatal', error)
   }
 
+  #setMeta(name: string, value: number): void {
+    this.#db
+      .prepare('INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value')
+      .run(name, Math.round(value))
+  }
+
   #meta(name: string): number {
     return this.#db.prepare<[string], number>('SELECT value FROM meta WHERE name = ?').pluck().get(name) ?? 0
   }
+}
+
+/** What of a batch that failed is not lost with its messages; sealed again when it is committed. */
+function keptOf(bytes: Buffer): KeptFrames | undefined {
+  const cursor = new FrameCursor(bytes)
+  const frames: Buffer[] = []
+  let firstSeq = 0
+  let lastSeq = 0
+  while (cursor.next()) {
+    const isFact = cursor.kind === frameKinds.fact
+    if (!isFact && cursor.kind !== frameKinds.device) continue
+    // These two tell of a message that is in no other batch.
+    if (isFact && (cursor.flags === factKinds.received || cursor.flags === factKinds.willSent)) continue
+    frames.push(bytes.subarray(cursor.start, cursor.end))
+    if (firstSeq === 0) firstSeq = cursor.seq
+    lastSeq = cursor.seq
+  }
+  // Copied, because the batch's buffer goes back to the loop on its own.
+  return frames.length === 0 ? undefined : { frames: Buffer.concat(frames), count: frames.length, firstSeq, lastSeq }
 }
 
 function isFull(error: unknown): boolean {
@@ -296,5 +373,6 @@ serve({
   commit: (batch) => opened().commit(batch),
   settle: (ids) => opened().settle(ids),
   watch: (watch) => opened().watch(watch),
+  signOfLife: (atMs) => opened().signOfLife(atMs),
   close: () => opened().close(),
 } satisfies WriterFunctions)
