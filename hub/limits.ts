@@ -11,7 +11,11 @@ const table = {
   packetBytes: [256 * KiB, 'one MQTT packet. A declared length above it is refused before a byte is buffered'],
   connectBytes: [64 * KiB, 'a CONNECT, from someone we do not know yet: room for a will and credentials, not for an attack'],
   connectSeconds: [10, 'time to say CONNECT; longer than a slow mobile link needs, shorter than an idle socket is worth'],
-  receiveMaximum: [64, 'PUBLISHes of one client that may wait for their commit; a full window of small readings is one read'],
+  unansweredPublishes: [64, 'PUBLISHes of one client that may wait for their commit; past it nothing more is read from it for that moment'],
+  receiveMaximum: [
+    1024,
+    'PUBLISHes an MQTT 5 client may send ahead of the answers. Many libraries do not count, hence more than the hub reads',
+  ],
   inflightMessages: [64, 'PUBLISHes to one client that may wait for its PUBACK, unless the client asks for fewer'],
   connectionWriteBytes: [256 * KiB, 'bytes handed to a socket that the peer has not read; past it, messages wait in the outbox'],
   connectionAnswerBytes: [64 * KiB, 'answers (PUBACK …) waiting for a peer that does not read; past it reading from it pauses'],
@@ -70,7 +74,8 @@ export const limits = Object.freeze(Object.fromEntries(Object.entries(table).map
 
 export const limitReasons: ReadonlyMap<string, string> = new Map(Object.entries(table).map(([name, [, reason]]) => [name, reason]))
 
-assert(limits.receiveMaximum * limits.packetBytes <= limits.backlogBytes, 'one device must fit its own window into the backlog')
+assert(limits.unansweredPublishes * limits.packetBytes <= limits.backlogBytes, 'one device must fit its own window into the backlog')
+assert(limits.unansweredPublishes <= limits.receiveMaximum, 'reading pauses before the client is at fault')
 assert(limits.packetBytes < limits.batchBytes, 'a batch must hold the largest packet')
 assert(limits.bodyBytes < limits.batchBytes, 'a batch must hold the largest body')
 assert(limits.connectBytes <= limits.packetBytes, 'a CONNECT is a packet')

@@ -62,7 +62,7 @@ function answer(connection: MqttConnection, token: number, reasonCode: number): 
   if (type === 'puback') connection.unansweredQoS1--
   else if (type === 'pubrec') connection.unansweredQoS2--
   if (type === 'pubrec' && reasonCode >= 0x80 && connection.unreleased > 0) connection.unreleased-- // a PUBREC that refuses ends the exchange
-  if (connection.unansweredQoS1 + connection.unansweredQoS2 <= limits.receiveMaximum / 2) connection.releaseReading(hold.window)
+  if (connection.unansweredQoS1 + connection.unansweredQoS2 <= limits.unansweredPublishes / 2) connection.releaseReading(hold.window)
   if (connection.state.is !== 'connected') return
   if (reasonCode >= 0x80 && type !== 'pubcomp' && sayRefusal(connection, type, packetId, reasonCode)) return
   connection.answer(type, packetId, reasonCode)

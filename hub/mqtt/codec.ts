@@ -29,7 +29,16 @@ import {
   readProtocol,
 } from './validate.ts'
 
-export { type Connack, encodeAuth, encodeConnack, encodeDisconnect, encodeSuback, encodeUnsuback, pingresp } from './encode.ts'
+export {
+  type Connack,
+  encodeAuth,
+  encodeConnack,
+  encodeDisconnect,
+  encodeSuback,
+  encodeUnsuback,
+  hasConnackCode,
+  pingresp,
+} from './encode.ts'
 export type {
   AckType,
   AuthPacket,

@@ -15,6 +15,7 @@ import {
   type DisconnectPacket,
   encodeConnack,
   encodeDisconnect,
+  hasConnackCode,
   type PacketHandler,
   PacketReader,
   type ProtocolVersion,
@@ -327,7 +328,7 @@ export class MqttConnection implements PacketHandler, Connection, Waiter, Timed,
     const reasonCode = why.row.mqtt
     if (this.#state.is === 'connected') {
       if (this.version === 5) this.sayWithReason(why.message, (reason) => encodeDisconnect(reasonCode, reason))
-    } else if (why.code === 'version-unsupported' || why.code === 'client-id-invalid' || this.#reader.version !== 0) {
+    } else if ((why.code === 'version-unsupported' || this.#reader.version !== 0) && hasConnackCode(this.version, reasonCode)) {
       this.sayWithReason(why.message, (reasonString) => encodeConnack(this.version, { sessionPresent: false, reasonCode, reasonString }))
     }
     this.#leave(why.message, true)

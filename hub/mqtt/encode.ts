@@ -63,8 +63,8 @@ export function encodeConnack(version: ProtocolVersion, connack: Connack): Buffe
 }
 
 /**
- * What a client of MQTT 3 is told for a reason code (3.1.1: table 3.1): 1 version, 2 identifier, 3 come back later, 4 bad credentials; all
- * others become 5, not authorized, the one that tells it to stop trying.
+ * What a client of MQTT 3 is told for a reason code (3.1.1: table 3.1): 1 version, 2 identifier, 3 come back later, 4 bad credentials, 5 not
+ * authorized. For all others it has no CONNACK but the closing of the connection.  3.1.1: [MQTT-3.1.4-1], [MQTT-3.2.2-6]
  */
 const connackCodes3: ReadonlyMap<number, number> = new Map([
   [0x00, 0],
@@ -81,7 +81,13 @@ const connackCodes3: ReadonlyMap<number, number> = new Map([
   [0x9f, 3],
   [0x86, 4],
   [0x8c, 4],
+  [0x87, 5],
 ])
+
+/** Whether a CONNACK of this version can say the reason. */
+export function hasConnackCode(version: ProtocolVersion, reasonCode: number): boolean {
+  return version === 5 || connackCodes3.has(reasonCode)
+}
 
 /** MQTT 5, sections 3.4 and 3.5: an answer that refuses a PUBLISH and says why. Without a sentence `writeAck` is shorter. */
 export function encodeRefusal(type: AckType & ('puback' | 'pubrec'), packetId: number, reasonCode: number, reasonString: string): Buffer {

@@ -48,8 +48,12 @@ export class Engine {
 
   /** A client identifier for a client that brought none; not used by any session of this run.  5: [MQTT-3.1.3-6] */
   assignClientId(): string {
-    this.#lastAnonymous++
-    return `auto-${this.clock.now().toString(36)}-${this.#lastAnonymous.toString(36)}`
+    let clientId: string
+    do {
+      this.#lastAnonymous++
+      clientId = `auto-${this.clock.now().toString(36)}-${this.#lastAnonymous.toString(36)}`
+    } while (this.sessions.find(clientId) !== undefined) // someone may have chosen it
+    return clientId
   }
 
   closeAll(why: Refusal): void {

@@ -1,7 +1,7 @@
 // PUBLISH from a client: MQTT 5 section 3.3, 3.1.1 section 3.3.
 //
 // The answer waits for the commit: a device that has seen PUBACK knows that its data survives a crash of the hub. Reading does not wait;
-// later packets are parsed while this one commits, up to `limits.receiveMaximum` of them.
+// later packets are parsed while this one commits, up to `limits.unansweredPublishes` of them.
 import { isUtf8 } from 'node:buffer'
 import type { QoS } from '../../devices/message.ts'
 import { Refusal } from '../errors.ts'
@@ -87,14 +87,13 @@ function sameBytes(bytes: Buffer, buffer: Buffer, start: number, end: number): b
   return true
 }
 
-/** MQTT 5 names the window, so who exceeds it is disconnected; in 3.x there is none, so the wire is not read until the disk has caught up. */
+/** Past a window the wire is not read until the disk has caught up. MQTT 5 names a window as well, a wider one, and who exceeds it is disconnected. */
 function mindWindow(connection: MqttConnection): void {
   const { unansweredQoS1, unansweredQoS2, unreleased } = connection
-  if (connection.version === 5) {
-    if (unansweredQoS1 + unreleased <= limits.receiveMaximum) return
+  if (connection.version === 5 && unansweredQoS1 + unreleased > limits.receiveMaximum) {
     throw new Refusal('receive-maximum-exceeded', { limit: limits.receiveMaximum }) //  5: [MQTT-3.3.4-7]
   }
-  if (unansweredQoS1 + unansweredQoS2 > limits.receiveMaximum) connection.holdReading(hold.window)
+  if (unansweredQoS1 + unansweredQoS2 > limits.unansweredPublishes) connection.holdReading(hold.window)
 }
 
 /**

@@ -2,14 +2,10 @@
 import type { Message } from '../../devices/message.ts'
 import { Refusal } from '../errors.ts'
 import { limits, MiB } from '../limits.ts'
-
-class Level {
-  children: Map<string, Level> | undefined = undefined
-  message: Message | undefined = undefined
-}
+import { Level } from './level.ts'
 
 export class Retained {
-  readonly #root = new Level()
+  readonly #root = new Level<Message>()
   #count = 0
   #bytes = 0
 
@@ -41,28 +37,15 @@ export class Retained {
       return
     }
     let level = this.#root
-    for (const word of words) {
-      level.children ??= new Map()
-      let child = level.children.get(word)
-      if (child === undefined) {
-        child = new Level()
-        level.children.set(word, child)
-      }
-      level = child
-    }
-    if (level.message === undefined) this.#count++
-    else this.#bytes -= bytesOf(level.message)
-    level.message = message
+    for (const word of words) level = level.grow(word)
+    if (level.value === undefined) this.#count++
+    else this.#bytes -= bytesOf(level.value)
+    level.value = message
     this.#bytes += bytesOf(message)
   }
 
   get(topic: string): Message | undefined {
-    let level: Level | undefined = this.#root
-    for (const word of topic.split('/')) {
-      level = level.children?.get(word)
-      if (level === undefined) return undefined
-    }
-    return level.message
+    return this.#root.find(topic.split('/'))?.value
   }
 
   /** Every retained message whose topic the filter matches. What has expired by `nowMs` is let go of.  5: [MQTT-3.3.2-5] */
@@ -77,22 +60,12 @@ export class Retained {
   }
 
   #remove(words: readonly string[]): void {
-    const path: Level[] = [this.#root]
-    for (const word of words) {
-      const child = path[path.length - 1]?.children?.get(word)
-      if (child === undefined) return
-      path.push(child)
-    }
-    const last = path[path.length - 1] as Level
-    if (last.message === undefined) return
+    const level = this.#root.find(words)
+    if (level?.value === undefined) return
     this.#count--
-    this.#bytes -= bytesOf(last.message)
-    last.message = undefined
-    for (let depth = words.length; depth > 0; depth--) {
-      const level = path[depth] as Level
-      if (level.message !== undefined || level.children?.size) return
-      path[depth - 1]?.children?.delete(words[depth - 1] as string)
-    }
+    this.#bytes -= bytesOf(level.value)
+    level.value = undefined
+    this.#root.prune(words)
   }
 }
 
@@ -100,9 +73,9 @@ function bytesOf(message: Message): number {
   return message.topic.length + message.payload.length + (message.properties?.length ?? 0)
 }
 
-function collect(level: Level, words: readonly string[], depth: number, found: Message[]): void {
+function collect(level: Level<Message>, words: readonly string[], depth: number, found: Message[]): void {
   if (depth === words.length) {
-    if (level.message !== undefined) found.push(level.message)
+    if (level.value !== undefined) found.push(level.value)
     return
   }
   const word = words[depth] as string
@@ -110,21 +83,20 @@ function collect(level: Level, words: readonly string[], depth: number, found: M
     collectBelow(level, depth === 0, found)
     return
   }
-  if (level.children === undefined) return
   if (word === '+') {
-    for (const [name, child] of level.children) {
+    for (const [name, child] of level.below()) {
       if (depth === 0 && name.startsWith('$')) continue //  5: [MQTT-4.7.2-1]
       collect(child, words, depth + 1, found)
     }
     return
   }
-  const child = level.children.get(word)
+  const child = level.get(word)
   if (child !== undefined) collect(child, words, depth + 1, found)
 }
 
-function collectBelow(level: Level, isRoot: boolean, found: Message[]): void {
-  if (level.message !== undefined) found.push(level.message)
-  for (const [name, child] of level.children ?? []) {
+function collectBelow(level: Level<Message>, isRoot: boolean, found: Message[]): void {
+  if (level.value !== undefined) found.push(level.value)
+  for (const [name, child] of level.below()) {
     if (isRoot && name.startsWith('$')) continue
     collectBelow(child, false, found)
   }

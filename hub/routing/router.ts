@@ -69,6 +69,7 @@ export class Router implements Waiter {
   #waiting: Message[] = []
   #waitingRoutes: Route[] = []
   #answered = 0
+  #routing = 0
 
   constructor(tree: TopicTree, retained: Retained, journal: Journal, devices: Devices, clock: Clock, metrics: Metrics) {
     this.tree = tree
@@ -78,7 +79,7 @@ export class Router implements Waiter {
     this.#devices = devices
     this.#clock = clock
     this.#metrics = metrics
-    journal.routedBy(() => this.#waiting[this.#answered]?.seq ?? Number.POSITIVE_INFINITY)
+    journal.routedBy(() => (this.#routing !== 0 ? this.#routing : (this.#waiting[this.#answered]?.seq ?? Number.POSITIVE_INFINITY)))
   }
 
   /** `topic` is a valid topic name. Remembered for all connections, so that a thousand publishers of one topic share its matches. */
@@ -162,7 +163,14 @@ export class Router implements Waiter {
     const route = this.#waitingRoutes[this.#answered] as Route
     const message = this.#nextAnswered()
     if (message.retain) this.#retained.set(message)
+    this.#routing = message.seq
     deliver(message, route.matches(this.tree))
+    this.#routing = 0
+  }
+
+  /** True for the kept message that is being handed on to its subscribers right now. */
+  isRouting(message: Message): boolean {
+    return message.seq === this.#routing
   }
 
   /** Not on disk, so its publisher will send it again; a QoS 0 message nobody sends again, and live delivery promises no disk. */

@@ -1,5 +1,6 @@
 // Who listens to what: a tree of topic levels. `+` and `#` are branches of their own, so a match walks one path per wildcard, not all filters.
 import type { Message, QoS } from '../../devices/message.ts'
+import { Level } from './level.ts'
 import { type Member, type Membership, SharedGroup, sharedFilterOf } from './shared-group.ts'
 
 /** Whoever messages are delivered to; all that routing knows of a session. */
@@ -27,13 +28,11 @@ export interface Subscription extends Match {
   readonly filter: string
 }
 
-class Level {
-  children: Map<string, Level> | undefined = undefined
-  subscriptions: Set<Subscription> | undefined = undefined
-}
+/** Those of one filter; without a Set around the only one, which most are. */
+type Subscriptions = Subscription | Set<Subscription>
 
 export class TopicTree {
-  readonly #root = new Level()
+  readonly #root = new Level<Subscriptions>()
   /** By their whole filter, share name included. One without members is not kept. */
   readonly #groups = new Map<string, SharedGroup>()
   #size = 0
@@ -95,36 +94,24 @@ export class TopicTree {
 
   #insert(filter: string, subscription: Subscription): void {
     let level = this.#root
-    for (const word of filter.split('/')) {
-      level.children ??= new Map()
-      let child = level.children.get(word)
-      if (child === undefined) {
-        child = new Level()
-        level.children.set(word, child)
-      }
-      level = child
-    }
-    level.subscriptions ??= new Set()
-    level.subscriptions.add(subscription)
+    for (const word of filter.split('/')) level = level.grow(word)
+    const { value } = level
+    if (value === undefined) level.value = subscription
+    else if (value instanceof Set) value.add(subscription)
+    else if (value !== subscription) level.value = new Set([value, subscription])
     this.#version++
   }
 
   /** False when it was not there. */
   #take(filter: string, subscription: Subscription): boolean {
     const words = filter.split('/')
-    const path: Level[] = [this.#root]
-    for (const word of words) {
-      const child = path[path.length - 1]?.children?.get(word)
-      if (child === undefined) return false
-      path.push(child)
-    }
-    if (!path[path.length - 1]?.subscriptions?.delete(subscription)) return false
+    const level = this.#root.find(words)
+    if (level?.value === subscription) level.value = undefined
+    else if (level?.value instanceof Set && level.value.delete(subscription)) {
+      if (level.value.size === 0) level.value = undefined
+    } else return false
     this.#version++
-    for (let depth = words.length; depth > 0; depth--) {
-      const level = path[depth] as Level
-      if (level.subscriptions?.size || level.children?.size) return true
-      path[depth - 1]?.children?.delete(words[depth - 1] as string)
-    }
+    this.#root.prune(words)
     return true
   }
 
@@ -137,24 +124,26 @@ export class TopicTree {
   }
 }
 
-function collect(level: Level, words: readonly string[], depth: number, isReserved: boolean, found: Subscription[]): void {
-  const { children } = level
+function collect(level: Level<Subscriptions>, words: readonly string[], depth: number, isReserved: boolean, found: Subscription[]): void {
   const wildcards = !(isReserved && depth === 0)
   if (depth === words.length) {
-    if (level.subscriptions !== undefined) found.push(...level.subscriptions)
+    take(level.value, found)
     // `a/#` also matches `a`: the multi-level wildcard includes the parent.  5: section 4.7.1.2
-    const multi = children?.get('#')?.subscriptions
-    if (multi !== undefined) found.push(...multi)
+    take(level.get('#')?.value, found)
     return
   }
-  if (children === undefined) return
-  const exact = children.get(words[depth] as string)
+  const exact = level.get(words[depth] as string)
   if (exact !== undefined) collect(exact, words, depth + 1, isReserved, found)
   if (!wildcards) return
-  const single = children.get('+')
+  const single = level.get('+')
   if (single !== undefined) collect(single, words, depth + 1, isReserved, found)
-  const multi = children.get('#')?.subscriptions
-  if (multi !== undefined) found.push(...multi)
+  take(level.get('#')?.value, found)
+}
+
+function take(subscriptions: Subscriptions | undefined, found: Subscription[]): void {
+  if (subscriptions === undefined) return
+  if (subscriptions instanceof Set) for (const subscription of subscriptions) found.push(subscription)
+  else found.push(subscriptions)
 }
 
 /**

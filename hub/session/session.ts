@@ -139,7 +139,10 @@ export class Session implements Timed, Member, Waiter {
     if (this.number === 0 || delivery.qos === 0 || delivery.message.seq === 0) return
     const { sessionLog } = this.#sessions
     if (delivery.place !== 0) sessionLog.sent(this.number, delivery.place, packetId)
-    else delivery.place = sessionLog.owed(this.number, { ...delivery, shareFilter: delivery.group?.filter }, packetId)
+    else {
+      const owed = { ...delivery, shareFilter: delivery.group?.filter }
+      delivery.place = sessionLog.owed(this.number, owed, packetId, this.#router.isRouting(delivery.message))
+    }
   }
 
   #recordEnd({ place }: Delivery): void {

@@ -61,7 +61,7 @@ export interface Journal {
   whenRoom(resume: () => void): void
   /**
    * Asked when a batch closes: the sequence number of the oldest message that was appended and not yet handed to those it is owed to;
-   * Infinity for none. After a crash the messages from there on are handed on again (`Store.unroutedAtStart`). One asker.
+   * Infinity for none. One that is being handed on right now counts. After a crash the messages from there on are handed on again (`Store.unroutedAtStart`). One asker.
    */
   routedBy(oldestUnrouted: () => number): void
 }
@@ -103,8 +103,11 @@ export interface SessionLog {
   /** Replaces a subscription with the same filter. */
   subscribed(session: number, subscription: StoredSubscription): void
   unsubscribed(session: number, filter: string): void
-  /** `packetId` is 0 as long as it is not sent. Returns the place of the delivery, by which the other facts name it. */
-  owed(session: number, owed: Owed, packetId: number): number
+  /**
+   * `packetId` is 0 as long as it is not sent. `isBeingRouted`: the journal asked for it with `routedBy` and has not been told otherwise, so
+   * that the number of the message is enough. Returns the place of the delivery, by which the other facts name it.
+   */
+  owed(session: number, owed: Owed, packetId: number, isBeingRouted: boolean): number
   sent(session: number, place: number, packetId: number): void
   /** QoS 2: PUBREC came, so that from now on PUBREL is owed. */
   released(session: number, place: number): void

@@ -20,13 +20,7 @@ export const factKinds = {
   forgotten: 12,
 } as const
 
-/**
- * A message this many places back or less is named by its number alone, because the journal still has it; an older one (retained, or
- * handed over by a member of a group) is carried along.
- */
-export const referredBackMax = 10_000
-
-/** `seq` 0: the message is carried in the same frame. */
+/** A message that is being routed is named by its number; any other (retained, say) has `seq` 0 and is carried in the same frame. */
 export interface OwedFact {
   readonly seq: number
   readonly packetId: number
@@ -130,4 +124,27 @@ export interface LeftFact {
   readonly keepsWill: boolean
 }
 
-export type SubscribedFact = Omit<StoredSubscription, 'filter'>
+const subscribedBytes = 5
+
+/** The options byte of SUBSCRIBE (5: section 3.8.3.1), and the subscription identifier or 0. */
+export function encodeSubscribed({ qos, noLocal, retainAsPublished, identifier }: StoredSubscription): Buffer {
+  const bytes = Buffer.alloc(subscribedBytes)
+  bytes.writeUInt8(qos | (noLocal ? 4 : 0) | (retainAsPublished ? 8 : 0), 0)
+  bytes.writeUInt32LE(identifier ?? 0, 1)
+  return bytes
+}
+
+export function decodeSubscribed(cursor: FrameCursor): { options: number; identifier: number } {
+  const bytes = cursor.payload()
+  return { options: bytes.readUInt8(0), identifier: bytes.readUInt32LE(1) }
+}
+
+export function subscriptionOf(filter: string, options: number, identifier: number | null): StoredSubscription {
+  return {
+    filter,
+    qos: (options & 3) as QoS,
+    noLocal: (options & 4) !== 0,
+    retainAsPublished: (options & 8) !== 0,
+    identifier: identifier ?? undefined,
+  }
+}

@@ -124,6 +124,12 @@ export class FrameCursor {
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   }
 
+  /** Before the first frame, as at the beginning. */
+  rewind(): void {
+    this.end = 0
+    this.seq = 0
+  }
+
   /** Moves to the next frame; false at the end, and `broken` tells whether the bytes ended where a frame should. */
   next(): boolean {
     const start = this.end

@@ -129,10 +129,6 @@ export class SqliteJournal implements Journal {
     return this.#seq
   }
 
-  get newestSeq(): number {
-    return this.#seq
-  }
-
   routedBy(oldestUnrouted: () => number): void {
     this.#oldestUnrouted = oldestUnrouted
   }

@@ -1,6 +1,7 @@
 // The store on SQLite: opens the file, starts the writer and the reader thread, and is the Store that the hub sees.
 import { chmodSync, closeSync, mkdirSync, openSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import Database from 'better-sqlite3'
 import type { Device, DeviceId } from '../../../devices/device.ts'
 import { expiryOf, type Message, type QoS } from '../../../devices/message.ts'
 import type { Clock } from '../../clock.ts'
@@ -22,6 +23,7 @@ import { figure, type SharedFigures, sharedFigures } from './figures.ts'
 import { SqliteJournal } from './journal.ts'
 import type { ReaderFunctions } from './reader.ts'
 import { SqliteSessionLog } from './session-log.ts'
+import { readSessions } from './session-rows.ts'
 import { startThread, type Thread } from './thread.ts'
 import type { Opened, RetainedRow, WriterFunctions } from './writer.ts'
 
@@ -59,10 +61,20 @@ export async function openSqliteStore({ folder, durability, clock }: SqliteOptio
       commit: (batch) => writer.call('commit', [batch], [batch.buffer]),
     })
     hooks.journal = journal
-    return new SqliteStore(durability, opened, journal, writer, reader, figures, hooks)
+    const sessions = sessionsIn(folder, opened.lastSignOfLifeMs)
+    return new SqliteStore(durability, opened, sessions, journal, writer, reader, figures, hooks)
   } catch (error) {
     await Promise.all([writer.stop(), reader.stop()])
     throw error
+  }
+}
+
+function sessionsIn(folder: string, lastSignOfLifeMs: number): StoredSession[] {
+  const db = new Database(join(folder, 'mooring.db'), { readonly: true })
+  try {
+    return readSessions(db, lastSignOfLifeMs)
+  } finally {
+    db.close()
   }
 }
 
@@ -102,7 +114,8 @@ class SqliteStore implements Store {
 
   constructor(
     durability: Durability,
-    { deviceIds, deviceNumbers, retained, sessions, unrouted, nextSeq }: Opened,
+    { deviceIds, deviceNumbers, retained, unrouted, nextSeq }: Opened,
+    sessions: readonly StoredSession[],
     journal: SqliteJournal,
     writer: Thread<WriterFunctions>,
     reader: Thread<ReaderFunctions>,

@@ -16,6 +16,8 @@ import type { SessionBook } from './session-book.ts'
 export interface CommittedBatch {
   readonly cursor: FrameCursor
   readonly lastSeq: number
+  /** See `Batch.routedSeq`. */
+  readonly routedSeq: number
   /** Points of the checked frames, read before the commit: the n-th such frame's end at `ends[n]`. */
   readonly checked: { readonly points: Points; readonly ends: readonly number[] } | undefined
   /** Read back from disk, where bits may have flipped. */
@@ -92,7 +94,7 @@ export class Projection {
     this.#batches.shift()
     this.#checkedAt = 0
     this.#lagBytes -= batch.cursor.bytes.length
-    batch.release()
+    this.#sessions.batchEnded(batch)
     while (this.#waiting.length > 0 && this.#waiting[0]!.seq <= this.#book.gatheredSeq) this.#waiting.shift()!.reached()
   }
 
@@ -106,8 +108,8 @@ export class Projection {
         return
       }
     }
-    if (cursor.kind === frameKinds.fact) this.#sessions.take(cursor)
-    else this.#projectMessage(batch)
+    if (cursor.kind === frameKinds.message) this.#projectMessage(batch)
+    else if (!this.#sessions.take(cursor)) this.#count(figure.damagedFrames, 1)
     this.#book.gathered(cursor.seq)
   }
 

@@ -66,13 +66,17 @@ const steps: readonly string[] = [
     expiry_s    INTEGER NOT NULL,
     away_ms     REAL,                   -- NULL while it is connected
     will        TEXT,                   -- JSON (fact.ts)
+    owed_count  INTEGER NOT NULL DEFAULT 0,  -- its rows in owed, the sum of their bytes, and how many came by a shared group
+    owed_bytes  INTEGER NOT NULL DEFAULT 0,
+    owed_shared INTEGER NOT NULL DEFAULT 0,
     flushed_seq INTEGER NOT NULL        -- facts about the session up to here are in these tables
   ) STRICT;
 
   CREATE TABLE subscriptions (
-    session INTEGER NOT NULL,
-    filter  TEXT NOT NULL,
-    options TEXT NOT NULL,              -- JSON (fact.ts)
+    session    INTEGER NOT NULL,
+    filter     TEXT NOT NULL,
+    options    INTEGER NOT NULL,        -- as in SUBSCRIBE of MQTT 5: 1 and 2 QoS, 4 No Local, 8 Retain As Published
+    identifier INTEGER,
     PRIMARY KEY (session, filter)
   ) WITHOUT ROWID, STRICT;
 

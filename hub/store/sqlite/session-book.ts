@@ -3,16 +3,23 @@
 //
 // Exactly once: a slice writes all that changed of a session together with its `flushed_seq`; a replay passes over what the session has.
 import type { Database } from 'better-sqlite3'
-import { decodeOwed, decodePlace, factKinds, type LeftFact, type OpenedFact, type OwedFact, referredBackMax } from './fact.ts'
+import { MiB } from '../../limits.ts'
+import { decodeOwed, decodePlace, decodeSubscribed, factKinds, type LeftFact, type OpenedFact, type OwedFact } from './fact.ts'
 import type { FrameCursor } from './frame.ts'
+import { MessageTrail } from './message-trail.ts'
+import type { CommittedBatch } from './projection.ts'
 import { SessionTables } from './session-tables.ts'
 
 const flushAfterMs = 10_000
-const changesMax = 300_000 // in memory in all, some 100 bytes each; past it they are written before their time
+const changesMax = 300_000 // in memory in all, some 100 bytes each; past it they are written before their time,
+const frameBytesMax = 32 * MiB // … and past so many bytes of messages, one that is owed to several counted for each
 const changesPerSlice = 500 // some 5 ms, which a commit may have to wait
 
 /** A row to be written. */
-export interface NewOwed extends Omit<OwedFact, 'packetId'>, Progress {}
+export interface NewOwed extends Omit<OwedFact, 'packetId'>, Progress {
+  /** The message, as in the journal; shared by all that are owed it. */
+  readonly frame: Buffer
+}
 
 /** How far the delivery of a row in the table has come since; `packetId` 0: no further in that. */
 export interface Progress {
@@ -25,7 +32,8 @@ export class SessionChanges {
   readonly number: number
   /** Facts up to here are in the tables. */
   readonly flushedSeq: number
-  readonly firstSeq: number
+  /** The journal is needed from here on: for the oldest fact, and for messages that a fact may name. */
+  readonly neededSeq: number
   readonly sinceMs = performance.now()
   lastSeq = 0
   clientId: string | undefined
@@ -35,18 +43,42 @@ export class SessionChanges {
   /** Null: it is connected. */
   awayMs: number | null | undefined
   ended = false
-  /** By filter: the options as JSON, or that there is no such subscription any more. */
-  readonly subscriptions = new Map<string, string | undefined>()
+  /** By filter; undefined when there is no such subscription any more. */
+  readonly subscriptions = new Map<string, { options: number; identifier: number } | undefined>()
   /** Rows to be written, by place. */
   readonly owed = new Map<number, NewOwed>()
   /** Of rows that are in the table: their new state, or `finished`. */
   readonly progress = new Map<number, Progress | 'finished'>()
   readonly received = new Map<number, boolean>()
+  frameBytes = 0
 
-  constructor(number: number, flushedSeq: number, firstSeq: number) {
+  constructor(number: number, flushedSeq: number, neededSeq: number) {
     this.number = number
     this.flushedSeq = flushedSeq
-    this.firstSeq = firstSeq
+    this.neededSeq = neededSeq
+  }
+
+  owe(place: number, owed: NewOwed): void {
+    this.owed.set(place, owed)
+    this.frameBytes += owed.frame.length
+  }
+
+  finish(place: number): void {
+    const owed = this.owed.get(place)
+    if (owed === undefined) this.progress.set(place, 'finished')
+    else {
+      this.owed.delete(place)
+      this.frameBytes -= owed.frame.length
+    }
+  }
+
+  end(): void {
+    this.ended = true
+    this.subscriptions.clear()
+    this.owed.clear()
+    this.progress.clear()
+    this.received.clear()
+    this.frameBytes = 0
   }
 
   get count(): number {
@@ -58,43 +90,60 @@ export class SessionBook {
   readonly #tables: SessionTables
   /** The oldest first. */
   readonly #changed = new Map<number, SessionChanges>()
+  readonly #trail = new MessageTrail()
+  /** Facts that are still to come name no message up to here. */
+  #routedSeq: number
   #changes = 0
+  #frameBytes = 0
 
-  constructor(db: Database) {
+  /** The projection begins behind `projectedSeq`. */
+  constructor(db: Database, projectedSeq: number) {
     this.#tables = new SessionTables(db)
+    this.#routedSeq = projectedSeq
   }
 
-  /** All facts up to here are in the tables, and no row to be written names a message before it; Infinity when nothing waits. */
+  /** The journal is not needed up to here; Infinity when nothing waits. */
   get settledSeq(): number {
-    for (const { firstSeq } of this.#changed.values()) return firstSeq - 1 - referredBackMax
+    for (const { neededSeq } of this.#changed.values()) return neededSeq - 1
     return Number.POSITIVE_INFINITY
+  }
+
+  /** The batch was projected; it is kept while facts may name its messages. */
+  batchEnded({ cursor, lastSeq, routedSeq, release }: CommittedBatch): void {
+    this.#routedSeq = routedSeq
+    this.#trail.routed(routedSeq)
+    if (lastSeq <= routedSeq) release()
+    else this.#trail.add(cursor.bytes, lastSeq, release)
   }
 
   /** How long until something is due to be written; undefined when nothing waits. */
   get dueInMs(): number | undefined {
     for (const { sinceMs } of this.#changed.values()) {
-      return this.#changes > changesMax ? 0 : Math.max(0, sinceMs + flushAfterMs - performance.now())
+      return this.#changes > changesMax || this.#frameBytes > frameBytesMax ? 0 : Math.max(0, sinceMs + flushAfterMs - performance.now())
     }
     return undefined
   }
 
-  take(cursor: FrameCursor): void {
+  /** False when the fact names a message that is not what was written. */
+  take(cursor: FrameCursor): boolean {
     const { device: number, seq, flags: kind } = cursor
     let session = this.#changed.get(number)
     if (session === undefined) {
       const flushedSeq = this.#tables.flushedSeq(number)
       // A replay may meet a session whose end is in the tables already.
-      if (flushedSeq === undefined && kind !== factKinds.opened) return
-      if (seq <= (flushedSeq ?? 0)) return
-      session = new SessionChanges(number, flushedSeq ?? 0, seq)
+      if (flushedSeq === undefined && kind !== factKinds.opened) return true
+      if (seq <= (flushedSeq ?? 0)) return true
+      session = new SessionChanges(number, flushedSeq ?? 0, Math.min(seq, this.#routedSeq + 1))
       this.#changed.set(number, session)
       this.#changes += 1
     }
-    if (seq <= session.flushedSeq) return
+    if (seq <= session.flushedSeq) return true
     session.lastSeq = seq
-    const before = session.count
-    this.#change(session, cursor)
-    this.#changes += session.count - before
+    const { count, frameBytes } = session
+    const isWhole = this.#change(session, cursor)
+    this.#changes += session.count - count
+    this.#frameBytes += session.frameBytes - frameBytes
+    return isWhole
   }
 
   /** Writes the sessions that have waited longest. */
@@ -108,7 +157,10 @@ export class SessionBook {
     }
     if (slice.length === 0) return
     this.#tables.write(slice)
-    for (const session of slice) this.#changed.delete(session.number)
+    for (const { number, frameBytes } of slice) {
+      this.#changed.delete(number)
+      this.#frameBytes -= frameBytes
+    }
     this.#changes -= changes
   }
 
@@ -116,7 +168,7 @@ export class SessionBook {
     while (this.#changed.size > 0) this.flushSlice()
   }
 
-  #change(session: SessionChanges, cursor: FrameCursor): void {
+  #change(session: SessionChanges, cursor: FrameCursor): boolean {
     switch (cursor.flags) {
       case factKinds.opened: {
         const { expirySeconds, will } = jsonOf<OpenedFact>(cursor)
@@ -124,40 +176,43 @@ export class SessionBook {
         session.expirySeconds = expirySeconds
         session.will = will ?? null
         session.awayMs = null
-        return
+        return true
       }
       case factKinds.left: {
         const { expirySeconds, keepsWill } = jsonOf<LeftFact>(cursor)
         session.expirySeconds = expirySeconds
         session.awayMs = cursor.atMs
         if (!keepsWill) session.will = null
-        return
+        return true
       }
       case factKinds.willSent:
         session.will = null
-        return
+        return true
       case factKinds.ended:
-        session.ended = true
-        session.subscriptions.clear()
-        session.owed.clear()
-        session.progress.clear()
-        session.received.clear()
-        return
+        session.end()
+        return true
       case factKinds.subscribed:
-        session.subscriptions.set(cursor.topic(), cursor.payload().toString())
-        return
+        session.subscriptions.set(cursor.topic(), decodeSubscribed(cursor))
+        return true
       case factKinds.unsubscribed:
         session.subscriptions.set(cursor.topic(), undefined)
-        return
-      case factKinds.owed: {
-        const fact = decodeOwed(cursor)
-        const seq = fact.seq === 0 ? cursor.seq : fact.seq // carried: the frame of the fact stands for the message
-        session.owed.set(cursor.seq, { ...fact, seq, released: false })
-        return
-      }
+        return true
+      case factKinds.owed:
+        return this.#owe(session, cursor)
       default:
         this.#progress(session, cursor)
+        return true
     }
+  }
+
+  #owe(session: SessionChanges, cursor: FrameCursor): boolean {
+    const fact = decodeOwed(cursor)
+    const isCarried = fact.seq === 0
+    const frame = isCarried ? Buffer.from(cursor.bytes.subarray(cursor.start, cursor.end)) : this.#trail.frameOf(fact.seq)
+    // Carried: the frame of the fact stands for the message, and its place for the number of it.
+    if (frame === undefined) return false
+    session.owe(cursor.seq, { ...fact, seq: isCarried ? cursor.seq : fact.seq, frame, released: false })
+    return true
   }
 
   #progress(session: SessionChanges, cursor: FrameCursor): void {
@@ -170,7 +225,7 @@ export class SessionBook {
         progressOf(session, place).released = true
         return
       case factKinds.finished:
-        if (!session.owed.delete(place)) session.progress.set(place, 'finished')
+        session.finish(place)
         return
       case factKinds.received:
         session.received.set(packetId, true)

@@ -1,17 +1,7 @@
 // The session log on the event loop: turns what happens to sessions into frames of the journal.
 import type { Will } from '../../../devices/will.ts'
 import type { Owed, SessionLog, StoredSubscription } from '../store.ts'
-import {
-  encodeOwed,
-  encodePlace,
-  factKinds,
-  type LeftFact,
-  type OpenedFact,
-  placeBytes,
-  referredBackMax,
-  type SubscribedFact,
-  willToJson,
-} from './fact.ts'
+import { encodeOwed, encodePlace, encodeSubscribed, factKinds, type LeftFact, type OpenedFact, placeBytes, willToJson } from './fact.ts'
 import type { SqliteJournal } from './journal.ts'
 
 const none = Buffer.alloc(0)
@@ -41,18 +31,17 @@ export class SqliteSessionLog implements SessionLog {
     this.#journal.appendFact(session, factKinds.ended, none, undefined, none)
   }
 
-  subscribed(session: number, { filter, qos, noLocal, retainAsPublished, identifier }: StoredSubscription): void {
-    this.#tellJson(session, factKinds.subscribed, filter, { qos, noLocal, retainAsPublished, identifier } satisfies SubscribedFact)
+  subscribed(session: number, subscription: StoredSubscription): void {
+    this.#journal.appendFact(session, factKinds.subscribed, Buffer.from(subscription.filter), undefined, encodeSubscribed(subscription))
   }
 
   unsubscribed(session: number, filter: string): void {
     this.#journal.appendFact(session, factKinds.unsubscribed, Buffer.from(filter), undefined, none)
   }
 
-  owed(session: number, owed: Owed, packetId: number): number {
+  owed(session: number, owed: Owed, packetId: number, isBeingRouted: boolean): number {
     const { seq, topic, properties } = owed.message
-    const isRecent = seq > this.#journal.newestSeq - referredBackMax
-    if (isRecent) return this.#journal.appendFact(session, factKinds.owed, none, undefined, encodeOwed(owed, seq, packetId))
+    if (isBeingRouted) return this.#journal.appendFact(session, factKinds.owed, none, undefined, encodeOwed(owed, seq, packetId))
     return this.#journal.appendFact(session, factKinds.owed, Buffer.from(topic), properties, encodeOwed(owed, 0, packetId))
   }
 

@@ -1,58 +1,68 @@
 // What of sessions is read back from the tables: all of them at the start, and what one is owed when it is first needed again.
 import type { Database } from 'better-sqlite3'
 import { expiryOf, type Message, type QoS } from '../../../devices/message.ts'
-import { frameFlags, type StoredDelivery, type StoredSession, type StoredSubscription } from '../store.ts'
-import { carriedMessage, type SubscribedFact, willOfJson } from './fact.ts'
+import { frameFlags, type StoredDelivery, type StoredSession } from '../store.ts'
+import { carriedMessage, subscriptionOf, willOfJson } from './fact.ts'
 import { FrameCursor, frameKinds } from './frame.ts'
 
-interface SessionRow {
-  readonly number: number
-  readonly clientId: string
-  readonly expirySeconds: number
-  readonly awayMs: number
-  readonly will: string | null
+type SessionRow = [
+  number: number,
+  clientId: string,
+  expirySeconds: number,
+  awayMs: number,
+  will: string | null,
+  owedCount: number,
+  owedBytes: number,
+  owedShared: number,
+]
+type SubscriptionRow = [session: number, filter: string, options: number, identifier: number | null]
+type ReceivedRow = [session: number, packetId: number]
+
+/**
+ * In the order of their numbers. Sessions of which nobody knows since when they are away were connected at `lastSignOfLifeMs`. Runs on the
+ * loop, before there is anyone to be kept waiting: handing a hundred thousand sessions from thread to thread takes longer than to read them.
+ */
+export function readSessions(db: Database, lastSignOfLifeMs: number): StoredSession[] {
+  const subscriptions = new Following<SubscriptionRow>(
+    db.prepare<[], SubscriptionRow>('SELECT session, filter, options, identifier FROM subscriptions ORDER BY session').raw().all(),
+  )
+  const received = new Following<ReceivedRow>(
+    db.prepare<[], ReceivedRow>('SELECT session, packet_id FROM received ORDER BY session').raw().all(),
+  )
+  const rows = db
+    .prepare<[number], SessionRow>(`
+      SELECT number, client_id, expiry_s, coalesce(away_ms, ?), will, owed_count, owed_bytes, owed_shared FROM sessions ORDER BY number`)
+    .raw()
+  return rows.all(lastSignOfLifeMs).map(([number, clientId, expirySeconds, awayMs, will, owedCount, owedBytes, owedShared]) => ({
+    number,
+    clientId,
+    expirySeconds,
+    awayMs,
+    will: will === null ? undefined : willOfJson(will),
+    subscriptions: subscriptions.of(number).map(([, filter, options, identifier]) => subscriptionOf(filter, options, identifier)),
+    owedCount,
+    owedBytes,
+    owedByGroups: owedShared > 0,
+    receivedQoS2: received.of(number).map(([, packetId]) => packetId),
+  }))
 }
 
-/** In the order of their numbers. Sessions of which nobody knows since when they are away were connected at `lastSignOfLifeMs`. */
-export function readSessions(db: Database, lastSignOfLifeMs: number): StoredSession[] {
-  const rows = db.prepare<[number], SessionRow>(`
-    SELECT number, client_id AS clientId, expiry_s AS expirySeconds, coalesce(away_ms, ?) AS awayMs, will FROM sessions ORDER BY number`)
-  const subscriptions = new Map<number, StoredSubscription[]>()
-  for (const { session, filter, options } of db
-    .prepare<[], { session: number; filter: string; options: string }>('SELECT session, filter, options FROM subscriptions')
-    .iterate()) {
-    const { qos, noLocal, retainAsPublished, identifier } = JSON.parse(options) as SubscribedFact
-    listOf(subscriptions, session).push({ filter, qos, noLocal, retainAsPublished, identifier })
+/** Rows that begin with the number of a session, in its order: those of one session after the other. */
+class Following<Row extends readonly [session: number, ...unknown[]]> {
+  readonly #rows: readonly Row[]
+  #at = 0
+
+  constructor(rows: readonly Row[]) {
+    this.#rows = rows
   }
-  const received = new Map<number, number[]>()
-  for (const { session, packetId } of db
-    .prepare<[], { session: number; packetId: number }>('SELECT session, packet_id AS packetId FROM received')
-    .iterate()) {
-    listOf(received, session).push(packetId)
+
+  /** Asked for ever larger numbers. */
+  of(session: number): readonly Row[] {
+    while (this.#at < this.#rows.length && this.#rows[this.#at]![0] < session) this.#at += 1
+    const start = this.#at
+    while (this.#at < this.#rows.length && this.#rows[this.#at]![0] === session) this.#at += 1
+    return this.#rows.slice(start, this.#at)
   }
-  const owed = new Map<number, { count: number; bytes: number; shared: number }>()
-  for (const row of db
-    .prepare<[], { session: number; count: number; bytes: number; shared: number }>(
-      'SELECT session, count(*) AS count, sum(bytes) AS bytes, count(share_filter) AS shared FROM owed GROUP BY session',
-    )
-    .iterate()) {
-    owed.set(row.session, row)
-  }
-  return rows.all(lastSignOfLifeMs).map(({ number, clientId, expirySeconds, awayMs, will }) => {
-    const { count = 0, bytes = 0, shared = 0 } = owed.get(number) ?? {}
-    return {
-      number,
-      clientId,
-      expirySeconds,
-      awayMs,
-      will: will === null ? undefined : willOfJson(will),
-      subscriptions: subscriptions.get(number) ?? [],
-      owedCount: count,
-      owedBytes: bytes,
-      owedByGroups: shared > 0,
-      receivedQoS2: received.get(number) ?? [],
-    }
-  })
 }
 
 interface OwedRow {
@@ -124,10 +134,4 @@ export function messageAt(cursor: FrameCursor): Message {
     expiresAtMs: expiryOf(properties, atMs),
     from: undefined,
   }
-}
-
-function listOf<T>(lists: Map<number, T[]>, key: number): T[] {
-  const list = lists.get(key) ?? []
-  lists.set(key, list)
-  return list
 }

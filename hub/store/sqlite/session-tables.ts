@@ -1,17 +1,9 @@
 // In the writer thread: the statements behind session-book.ts. One call of `write` is one transaction.
 import type { Database } from 'better-sqlite3'
-import { FrameCursor } from './frame.ts'
 import type { SessionChanges } from './session-book.ts'
 
 /** What keeping a delivery costs the loop's memory besides its frame; see `Outbox`. */
 const deliveryBytes = 64
-
-interface OwedMessage {
-  /** What it costs each session that is owed it. */
-  readonly bytes: number
-  /** To be kept; undefined when it is kept already. */
-  readonly frame: Buffer | undefined
-}
 
 export class SessionTables {
   readonly #db: Database
@@ -28,57 +20,70 @@ export class SessionTables {
   }
 
   write(slice: readonly SessionChanges[]): void {
-    const messages = this.#messagesFor(slice)
     this.#db.transaction(() => {
-      const refs = new Map<number, number>()
-      const refer = (seq: number, by: number) => refs.set(seq, (refs.get(seq) ?? 0) + by)
+      const refs = new References()
       for (const session of slice) {
-        if (session.ended) this.#writeEnd(session.number, refer)
-        else this.#writeSession(session, messages, refer)
+        if (session.ended) this.#writeEnd(session.number, refs)
+        else this.#writeSession(session, refs)
       }
-      for (const [seq, by] of refs) this.#refer(seq, by, messages.get(seq)?.frame)
+      for (const [seq, { by, frame }] of refs.all) this.#refer(seq, by, frame)
     })()
   }
 
-  #writeEnd(session: number, refer: (seq: number, by: number) => void): void {
-    for (const seq of this.#sql.deleteAllOwed.all(session)) refer(seq, -1)
+  #writeEnd(session: number, refs: References): void {
+    for (const seq of this.#sql.deleteAllOwed.all(session)) refs.count(seq, -1)
     this.#sql.deleteSubscriptions.run(session)
     this.#sql.deleteAllReceived.run(session)
     this.#sql.deleteSession.run(session)
   }
 
-  #writeSession(session: SessionChanges, messages: ReadonlyMap<number, OwedMessage>, refer: (seq: number, by: number) => void): void {
-    const { number, clientId, expirySeconds, will, awayMs, lastSeq, subscriptions, owed, progress, received } = session
+  #writeSession(session: SessionChanges, refs: References): void {
+    const { number, clientId, expirySeconds, will, awayMs, lastSeq, subscriptions, received } = session
     if (clientId !== undefined) this.#sql.openSession.run(number, clientId, expirySeconds, awayMs ?? null, will ?? null, lastSeq)
     else {
       this.#sql.touchSession.run(lastSeq, number)
       if (awayMs !== undefined) this.#sql.leaveSession.run(expirySeconds, awayMs, number)
       if (will === null) this.#sql.forgetWill.run(number)
     }
-    for (const [filter, options] of subscriptions) {
-      if (options === undefined) this.#sql.deleteSubscription.run(number, filter)
-      else this.#sql.subscribe.run(number, filter, options)
-    }
-    for (const [place, change] of progress) {
-      if (change === 'finished') {
-        const seq = this.#sql.deleteOwed.get(number, place)
-        if (seq !== undefined) refer(seq, -1)
-      } else {
-        if (change.packetId !== 0) this.#sql.sendOwed.run(change.packetId, number, place)
-        if (change.released) this.#sql.releaseOwed.run(number, place)
-      }
-    }
-    for (const [place, { seq, packetId, released, qos, retain, identifiers, shareFilter }] of owed) {
-      const message = messages.get(seq)
-      if (message === undefined) continue // its frame was damaged, and that is counted where it was read
-      const ids = identifiers === undefined ? null : JSON.stringify(identifiers)
-      const bits = [released ? 1 : 0, qos, retain ? 1 : 0]
-      refer(seq, this.#sql.owe.run(number, place, seq, message.bytes, packetId, ...bits, ids, shareFilter ?? null).changes)
+    for (const [filter, subscription] of subscriptions) {
+      if (subscription === undefined) this.#sql.deleteSubscription.run(number, filter)
+      else this.#sql.subscribe.run(number, filter, subscription.options, subscription.identifier || null)
     }
     for (const [packetId, isThere] of received) {
       if (isThere) this.#sql.receive.run(number, packetId)
       else this.#sql.forget.run(number, packetId)
     }
+    this.#writeOwed(session, refs)
+  }
+
+  #writeOwed({ number, owed, progress }: SessionChanges, refs: References): void {
+    let count = 0
+    let bytes = 0
+    let shared = 0
+    for (const [place, change] of progress) {
+      if (change === 'finished') {
+        const row = this.#sql.deleteOwed.get(number, place)
+        if (row === undefined) continue
+        refs.count(row.message, -1)
+        count -= 1
+        bytes -= row.bytes
+        shared -= row.shared
+      } else {
+        if (change.packetId !== 0) this.#sql.sendOwed.run(change.packetId, number, place)
+        if (change.released) this.#sql.releaseOwed.run(number, place)
+      }
+    }
+    for (const [place, { seq, frame, packetId, released, qos, retain, identifiers, shareFilter }] of owed) {
+      const cost = frame.length + deliveryBytes
+      const ids = identifiers === undefined ? null : JSON.stringify(identifiers)
+      const bits = [released ? 1 : 0, qos, retain ? 1 : 0]
+      this.#sql.owe.run(number, place, seq, cost, packetId, ...bits, ids, shareFilter ?? null)
+      refs.count(seq, 1, frame)
+      count += 1
+      bytes += cost
+      shared += shareFilter === undefined ? 0 : 1
+    }
+    if (count !== 0 || bytes !== 0) this.#sql.countOwed.run(count, bytes, shared, number)
   }
 
   #refer(seq: number, by: number, frame: Buffer | undefined): void {
@@ -86,33 +91,19 @@ export class SessionTables {
     if (this.#sql.refer.run(by, seq).changes === 0 && frame !== undefined) this.#sql.keep.run(seq, by, frame)
     if (by < 0) this.#sql.dropUnreferred.run(seq)
   }
+}
 
-  /** The messages that new rows name: from `owed_messages`, or out of the journal. */
-  #messagesFor(slice: readonly SessionChanges[]): Map<number, OwedMessage> {
-    const wanted = new Set<number>()
-    for (const { ended, owed } of slice) if (!ended) for (const { seq } of owed.values()) wanted.add(seq)
-    const messages = new Map<number, OwedMessage>()
-    let row: { lastSeq: number; cursor: FrameCursor } | undefined
-    for (const seq of [...wanted].sort((a, b) => a - b)) {
-      const bytes = this.#sql.frameBytes.get(seq)
-      if (bytes !== undefined) {
-        messages.set(seq, { bytes: bytes + deliveryBytes, frame: undefined })
-        continue
-      }
-      if (row === undefined || seq > row.lastSeq) row = this.#journalRow(seq)
-      if (row === undefined) continue
-      const { cursor } = row
-      while (cursor.seq < seq && cursor.next());
-      if (cursor.seq !== seq || !cursor.sealed) continue
-      const frame = Buffer.from(cursor.bytes.subarray(cursor.start, cursor.end))
-      messages.set(seq, { bytes: frame.length + deliveryBytes, frame })
+/** How many rows of `owed` more, or fewer, name each message. */
+class References {
+  readonly all = new Map<number, { by: number; frame: Buffer | undefined }>()
+
+  count(seq: number, by: number, frame?: Buffer): void {
+    const reference = this.all.get(seq)
+    if (reference === undefined) this.all.set(seq, { by, frame })
+    else {
+      reference.by += by
+      reference.frame ??= frame
     }
-    return messages
-  }
-
-  #journalRow(seq: number): { lastSeq: number; cursor: FrameCursor } | undefined {
-    const row = this.#sql.journalRow.get(seq)
-    return row === undefined ? undefined : { lastSeq: row.lastSeq, cursor: new FrameCursor(row.bytes) }
   }
 }
 
@@ -128,26 +119,27 @@ function statements(db: Database) {
     forgetWill: db.prepare('UPDATE sessions SET will = NULL WHERE number = ?'),
     deleteSession: db.prepare('DELETE FROM sessions WHERE number = ?'),
     subscribe: db.prepare(`
-      INSERT INTO subscriptions (session, filter, options) VALUES (?, ?, ?)
-      ON CONFLICT (session, filter) DO UPDATE SET options = excluded.options`),
+      INSERT INTO subscriptions (session, filter, options, identifier) VALUES (?, ?, ?, ?)
+      ON CONFLICT (session, filter) DO UPDATE SET options = excluded.options, identifier = excluded.identifier`),
     deleteSubscription: db.prepare('DELETE FROM subscriptions WHERE session = ? AND filter = ?'),
     deleteSubscriptions: db.prepare('DELETE FROM subscriptions WHERE session = ?'),
     owe: db.prepare(`
       INSERT INTO owed (session, place, message, bytes, packet_id, released, qos, retain, identifiers, share_filter)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`),
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`),
+    countOwed: db.prepare(
+      'UPDATE sessions SET owed_count = owed_count + ?, owed_bytes = owed_bytes + ?, owed_shared = owed_shared + ? WHERE number = ?',
+    ),
     sendOwed: db.prepare('UPDATE owed SET packet_id = ? WHERE session = ? AND place = ?'),
     releaseOwed: db.prepare('UPDATE owed SET released = 1 WHERE session = ? AND place = ?'),
-    deleteOwed: db.prepare<[number, number], number>('DELETE FROM owed WHERE session = ? AND place = ? RETURNING message').pluck(),
+    deleteOwed: db.prepare<[number, number], { message: number; bytes: number; shared: number }>(
+      'DELETE FROM owed WHERE session = ? AND place = ? RETURNING message, bytes, share_filter IS NOT NULL AS shared',
+    ),
     deleteAllOwed: db.prepare<[number], number>('DELETE FROM owed WHERE session = ? RETURNING message').pluck(),
-    frameBytes: db.prepare<[number], number>('SELECT length(frame) FROM owed_messages WHERE seq = ?').pluck(),
     keep: db.prepare('INSERT INTO owed_messages (seq, refs, frame) VALUES (?, ?, ?)'),
     refer: db.prepare('UPDATE owed_messages SET refs = refs + ? WHERE seq = ?'),
     dropUnreferred: db.prepare('DELETE FROM owed_messages WHERE seq = ? AND refs <= 0'),
     receive: db.prepare('INSERT INTO received (session, packet_id) VALUES (?, ?) ON CONFLICT DO NOTHING'),
     forget: db.prepare('DELETE FROM received WHERE session = ? AND packet_id = ?'),
     deleteAllReceived: db.prepare('DELETE FROM received WHERE session = ?'),
-    journalRow: db.prepare<[number], { lastSeq: number; bytes: Buffer }>(
-      'SELECT last_seq AS lastSeq, bytes FROM journal WHERE first_seq <= ? ORDER BY first_seq DESC LIMIT 1',
-    ),
   }
 }

@@ -8,7 +8,7 @@ import type { DeviceId } from '../../../devices/device.ts'
 import type { Message } from '../../../devices/message.ts'
 import { Refusal } from '../../errors.ts'
 import { limits } from '../../limits.ts'
-import { type Durability, frameFlags, type StoredSession, type Watch } from '../store.ts'
+import { type Durability, frameFlags, type Watch } from '../store.ts'
 import { ChangeFeed } from './changes.ts'
 import { factKinds } from './fact.ts'
 import { figure, type SharedFigures } from './figures.ts'
@@ -20,7 +20,7 @@ import { Projection } from './projection.ts'
 import { migrate, prepareWriter, setSynchronous } from './schema.ts'
 import { SeriesBook } from './series.ts'
 import { SessionBook } from './session-book.ts'
-import { messageAt, readSessions } from './session-rows.ts'
+import { messageAt } from './session-rows.ts'
 import { notify, serve } from './thread.ts'
 
 export interface OpenOptions {
@@ -35,7 +35,8 @@ export interface Opened {
   readonly deviceIds: readonly DeviceId[]
   readonly deviceNumbers: Float64Array
   readonly retained: readonly RetainedRow[]
-  readonly sessions: readonly StoredSession[]
+  /** Unix ms: sessions that were connected when the last run ended are away since. */
+  readonly lastSignOfLifeMs: number
   readonly unrouted: readonly Message[]
 }
 
@@ -105,7 +106,7 @@ class Writer {
     const projectedSeq = this.#meta('projected_seq')
     const journalSeq = this.#db.prepare<[], number>('SELECT last_seq FROM journal ORDER BY first_seq DESC LIMIT 1').pluck().get()
     this.#committedSeq = Math.max(projectedSeq, journalSeq ?? 0)
-    this.#sessions = new SessionBook(this.#db)
+    this.#sessions = new SessionBook(this.#db, projectedSeq)
     this.#book = new SeriesBook(this.#db, this.#changes, projectedSeq, () => this.#sessions.settledSeq)
     this.#projection = new Projection(this.#book, this.#sessions, figures)
   }
@@ -123,7 +124,7 @@ class Writer {
       retained: this.#db
         .prepare<[], RetainedRow>('SELECT topic, seq, at_ms AS atMs, qos, properties, payload FROM retained ORDER BY topic')
         .all(),
-      sessions: readSessions(this.#db, this.#lastSignOfLifeMs()),
+      lastSignOfLifeMs: this.#lastSignOfLifeMs(),
       unrouted: this.#unrouted(),
     }
   }
@@ -142,7 +143,8 @@ class Writer {
       this.#committedSeq = batch.lastSeq
       this.#figures[figure.telemetryRefused]! += refused.length
       this.#book.journalGrew(batch.length, batch.lastSeq)
-      this.#projection.add({ cursor: new FrameCursor(cursor.bytes), lastSeq: batch.lastSeq, checked, replayed: false, release })
+      const { lastSeq, routedSeq } = batch
+      this.#projection.add({ cursor: new FrameCursor(cursor.bytes), lastSeq, routedSeq, checked, replayed: false, release })
       this.#turnSoon()
       return { is: 'stored', refused }
     } catch (error) {
@@ -188,8 +190,8 @@ class Writer {
 
   /** A crash left batches that are in the journal and not, or not all, in the tables. */
   #replay(): void {
-    const rows = this.#db.prepare<{ seq: number }, { lastSeq: number; bytes: Buffer }>(`
-        SELECT last_seq AS lastSeq, bytes FROM journal
+    const rows = this.#db.prepare<{ seq: number }, { lastSeq: number; routedSeq: number; bytes: Buffer }>(`
+        SELECT last_seq AS lastSeq, routed_seq AS routedSeq, bytes FROM journal
         WHERE first_seq >= coalesce((SELECT max(first_seq) FROM journal WHERE first_seq <= $seq), 0) AND last_seq > $seq
         ORDER BY first_seq LIMIT 1`)
     const next = () => rows.get({ seq: this.#book.gatheredSeq })
@@ -197,6 +199,7 @@ class Writer {
       this.#projection.add({
         cursor: new FrameCursor(row.bytes),
         lastSeq: row.lastSeq,
+        routedSeq: row.routedSeq,
         checked: undefined,
         replayed: true,
         release: () => {},
