@@ -51,6 +51,11 @@ const path: Kind<string> = {
   },
 }
 
+const pathOrNone: Kind<string> = {
+  placeholder: 'PATH',
+  read: (text) => (text === '' ? '' : path.read(text)),
+}
+
 const secondsMax = 24 * 3600
 const secondsOrOff: Kind<number> = {
   placeholder: 'SECONDS',
@@ -129,6 +134,12 @@ export const settings = {
     anonymous,
     'let everyone in who can reach the address, without credentials; the default, loopback, means this machine only',
   ),
+  scramFile: setting(
+    'scram-file',
+    '',
+    pathOrNone,
+    'users that MQTT 5 clients may prove to be by SCRAM-SHA-256, from any address; a line each, as --scram-user prints it',
+  ),
   allowOrigin: setting('allow-origin', '', origins, 'web pages from elsewhere that may talk to the hub, such as https://tools.example'),
   sysIntervalSeconds: setting(
     'sys-interval',
@@ -148,7 +159,9 @@ export interface Configuration {
   readonly settings: Settings
   /** Where each value came from: `default`, `mooring.toml`, `MOORING_DATA`, `--data`. */
   readonly sources: Readonly<Record<SettingName, string>>
-  readonly command: 'run' | 'help' | 'check' | 'version'
+  readonly command: 'run' | 'help' | 'check' | 'version' | 'scram-user'
+  /** Whose line `scram-user` prints; empty for other commands. */
+  readonly scramUser: string
 }
 
 const names = Object.keys(settings) as SettingName[]
@@ -180,7 +193,12 @@ export function readConfiguration(argv: readonly string[], environment: Readonly
     }
     sources[name] = source
   }
-  return { settings: Object.freeze(values) as Settings, sources: sources as Record<SettingName, string>, command: flags.command }
+  return {
+    settings: Object.freeze(values) as Settings,
+    sources: sources as Record<SettingName, string>,
+    command: flags.command,
+    scramUser: flags.values.get('scram-user') ?? '',
+  }
 }
 
 /** All defaults, with what the caller says instead: for tests and for programs that embed the hub. Reads no file and no environment. */
@@ -204,7 +222,7 @@ function readFlags(argv: readonly string[]): { command: Configuration['command']
     else {
       const [flag = '', attached] = splitOnce(word.startsWith('--') ? word.slice(2) : '', '=')
       const known = names.find((name) => settings[name].flag === flag)
-      if (known === undefined && flag !== 'config')
+      if (known === undefined && flag !== 'config' && flag !== 'scram-user')
         throw new SettingError(`There is no setting ${word}. ${nearest(flag)}--help lists them all.`)
       const standsAlone = known !== undefined && settings[known].is.placeholder === ''
       const following = argv[at + 1]
@@ -214,6 +232,7 @@ function readFlags(argv: readonly string[]): { command: Configuration['command']
         values.set(flag, following)
         at++
       } else throw new SettingError(`--${flag} needs a value after it.`)
+      if (flag === 'scram-user') command = 'scram-user'
     }
   }
   return { command, values }
@@ -275,6 +294,7 @@ export function helpText(): string {
   })
   rows.push(['--config PATH', `settings file in TOML, keys as the flags without -- [${defaultFile}, when there is one]`])
   rows.push(['--check', 'print every setting with its value and where it came from, then exit'])
+  rows.push(['--scram-user NAME', 'print a line for --scram-file, made of the password that comes as one line on stdin, then exit'])
   rows.push(['--version', 'print the version, then exit'])
   const width = 26
   // A flag too long for its column stands on a line of its own.

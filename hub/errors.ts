@@ -35,7 +35,7 @@ export const refusals = {
     http: 408,
     ws: 1008,
     retry: true,
-    sentence: 'No CONNECT came within {seconds} s (limits.connectSeconds).',
+    sentence: 'CONNECT, and the authentication it asks for, were not done within {seconds} s (limits.connectSeconds).',
   },
   'keep-alive-timeout': {
     mqtt: 0x8d,
@@ -75,6 +75,7 @@ export const refusals = {
     sentence: 'The authentication method {detail} is not supported.',
   },
   // ── admission and permissions ──
+  'authentication-failed': { mqtt: 0x87, http: 401, ws: 1008, retry: false, sentence: 'The authentication failed: {detail}.' },
   'not-authorized': {
     mqtt: 0x87,
     http: 401,

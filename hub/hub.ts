@@ -4,6 +4,7 @@
 //                    ├ api  ├→ session → routing → store ⇒ writer thread: journal, commit, series
 //                    └ live ┘                          ⇒ reader thread: history
 //                      sys: counters and gauges, said below $SYS
+import { readFileSync } from 'node:fs'
 import type { AddressInfo, Server } from 'node:net'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
@@ -18,7 +19,9 @@ import { Feed } from './live/feed.ts'
 import { FiguresEverySecond } from './live/figures.ts'
 import { Presence } from './live/presence.ts'
 import { Metrics } from './metrics.ts'
+import type { AuthenticationMethod } from './mqtt/auth.ts'
 import { Engine } from './mqtt/engine.ts'
+import { readVerifiers, ScramSha256 } from './mqtt/scram.ts'
 import { Devices } from './routing/devices.ts'
 import { Retained } from './routing/retained.ts'
 import { Router } from './routing/router.ts'
@@ -51,9 +54,10 @@ const signOfLifeMs = 10_000
 /** How long peers may take to read their goodbye at the stop. */
 const farewellMs = 1000
 
-/** Opens the store, builds the parts, listens. Throws with a sentence when the store or a port cannot be had. */
+/** Opens the store, builds the parts, listens. Throws with a sentence when the store, a port or the users cannot be had. */
 export async function startHub({ settings, log, clock = systemClock, onFatal }: HubOptions): Promise<Hub> {
   const startedAt = clock.now()
+  const methods = methodsOf(settings) // before anything is opened: a file that cannot be read ends the start
   // The store's threads start while the loop loads the HTTP server, the largest of its libraries: a third less time until ready.
   const [store, { createHttpServer }] = await Promise.all([
     openSqliteStore({ folder: settings.data, durability: settings.durability, clock }),
@@ -94,6 +98,7 @@ export async function startHub({ settings, log, clock = systemClock, onFatal }: 
     clock,
     metrics,
     log,
+    methods,
     authenticate: ({ address }) => admission.assertAnonymous(address),
   })
   const figures = new FiguresEverySecond(
@@ -138,6 +143,18 @@ export async function startHub({ settings, log, clock = systemClock, onFatal }: 
     throw error
   }
   return { listeners, store, stop }
+}
+
+function methodsOf({ scramFile }: Settings): ReadonlyMap<string, AuthenticationMethod> {
+  if (scramFile === '') return new Map()
+  let text: string
+  try {
+    text = readFileSync(scramFile, 'utf8')
+  } catch (error) {
+    throw new Error(`The users in ${scramFile} (--scram-file) cannot be read: ${(error as Error).message}.`, { cause: error })
+  }
+  const scram = new ScramSha256(readVerifiers(text, scramFile))
+  return new Map([[scram.name, scram]])
 }
 
 async function listen(server: Server, address: string, port: number, flag: string): Promise<{ address: string; port: number }> {

@@ -10,7 +10,12 @@ const table = {
   // ── one connection ──
   packetBytes: [256 * KiB, 'one MQTT packet. A declared length above it is refused before a byte is buffered'],
   connectBytes: [64 * KiB, 'a CONNECT, from someone we do not know yet: room for a will and credentials, not for an attack'],
-  connectSeconds: [10, 'time to say CONNECT; longer than a slow mobile link needs, shorter than an idle socket is worth'],
+  connectSeconds: [
+    10,
+    'time to say CONNECT and to prove who one is; longer than a slow mobile link needs, shorter than an idle socket is worth',
+  ],
+  authenticationBytes: [4 * KiB, 'data of one AUTH packet; SCRAM takes some 200 bytes, of someone we do not know yet'],
+  authenticationSteps: [8, "a client's packets in one AUTH exchange; SCRAM takes two"],
   unansweredPublishes: [64, 'PUBLISHes of one client that may wait for their commit; past it nothing more is read from it for that moment'],
   receiveMaximum: [
     1024,
@@ -23,6 +28,10 @@ const table = {
   // ── topics and sessions ──
   topicBytes: [1024, 'a topic name or filter; MQTT would allow 65,535, and every index would have to carry it'],
   topicLevels: [32, 'slashes cost a node each in the topic tree'],
+  topicAliases: [
+    32,
+    'topics that one client is sent by number; each costs the hub a place in a table that lives as long as the connection',
+  ],
   subscriptionsPerSession: [1_000, 'one client must not own the tree'],
   sharedGroupMembers: [
     1_000,

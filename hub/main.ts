@@ -1,9 +1,11 @@
 // The process: settings, start, signals, exit code.
 //
 // Exit codes: 0 stopped as asked, 1 could not start, 2 a setting is wrong, 74 the disk failed (EX_IOERR: let a supervisor start it again).
+import { createInterface } from 'node:readline'
 import pino from 'pino'
 import { type Configuration, checkText, helpText, readConfiguration, SettingError } from './config.ts'
 import { type Hub, startHub } from './hub.ts'
+import { verifierLine } from './mqtt/scram.ts'
 import { readyJson, readyPage } from './ready.ts'
 import { version } from './version.ts'
 
@@ -32,7 +34,23 @@ async function main(): Promise<void> {
   if (command === 'help') console.log(helpText())
   else if (command === 'check') console.log(checkText(configuration))
   else if (command === 'version') console.log(version)
+  else if (command === 'scram-user') await printUser(configuration.scramUser)
   else await run(settings)
+}
+
+/** The password comes on stdin, where neither the list of processes nor the history of a shell shows it. */
+async function printUser(name: string): Promise<void> {
+  if (process.stdin.isTTY) console.error('mooring: type the password and press Enter; it is shown.')
+  try {
+    for await (const password of createInterface({ input: process.stdin })) {
+      console.log(verifierLine(name, password))
+      return
+    }
+    throw new Error('--scram-user needs the password as one line on stdin.')
+  } catch (error) {
+    console.error(`mooring: ${(error as Error).message}`)
+    process.exitCode = 2
+  }
 }
 
 async function run(settings: Configuration['settings']): Promise<void> {

@@ -2,7 +2,7 @@
 // read by hand (`publish-codec.ts`); for the rarer packets our rules (`validate.ts`) go before `mqtt-packet`, which is imported here alone.
 import { type Packet, type Parser, parser } from 'mqtt-packet'
 import { Refusal } from '../errors.ts'
-import { HeldPacket, headerBytes, packetBytesOf } from './frame.ts'
+import { authenticating, HeldPacket, headerBytes, packetBytesOf, type Stage } from './frame.ts'
 import { malformed, protocolError } from './integers.ts'
 import {
   type AuthPacket,
@@ -64,13 +64,14 @@ export {
 } from './publish-codec.ts'
 export { isSharedFilter, readTopicName, topicFilterProblem, topicNameProblem } from './topic-check.ts'
 
-/** Reads the packets of one client. An idle connection holds these four fields and nothing else. */
+/** Reads the packets of one client. An idle connection holds these five fields and nothing else. */
 export class PacketReader {
   /**
    * 0 until a CONNECT names a version we speak; set before the rest of that CONNECT is checked, so that its refusal can be answered in the
    * right form.
    */
   version: ProtocolVersion | 0 = 0
+  #stage: Stage = 0
   readonly #handler: PacketHandler
   #held: HeldPacket | undefined = undefined
   #stopped = false
@@ -92,21 +93,26 @@ export class PacketReader {
     let at = 0
     const held = this.#held
     if (held !== undefined) {
-      at = held.fill(this.version, chunk, 0)
+      at = held.fill(this.#stage, chunk, 0)
       if (!held.whole) return
       this.#held = undefined
       this.#onPacket(held.bytes, 0, held.packetBytes)
     }
     while (at < chunk.length && !this.#stopped) {
-      const packetBytes = packetBytesOf(this.version, chunk, at, chunk.length)
+      const packetBytes = packetBytesOf(this.#stage, chunk, at, chunk.length)
       if (packetBytes === 0 || packetBytes > chunk.length - at) {
         this.#held = new HeldPacket(packetBytes)
-        this.#held.fill(this.version, chunk, at)
+        this.#held.fill(this.#stage, chunk, at)
         return
       }
       this.#onPacket(chunk, at, at + packetBytes)
       at += packetBytes
     }
+  }
+
+  /** Whether CONNECT named a method and CONNACK has not been said: until then little may come. Set from inside a callback. */
+  set authenticating(is: boolean) {
+    this.#stage = is ? authenticating : this.version
   }
 
   /** Ends reading for good: neither the rest of this chunk nor a later one is looked at. The handler may call it inside a callback. */
@@ -124,6 +130,7 @@ export class PacketReader {
     // The frame guard lets nothing but CONNECT come first, and no second one.
     const protocol = readProtocol(buffer, at, end)
     this.version = protocol.version
+    this.#stage = protocol.version
     this.#handler.onConnect(decodeConnect(protocol, buffer, start, end))
   }
 }

@@ -2,6 +2,8 @@
 
 import { Refusal } from '../errors.ts'
 import { limits } from '../limits.ts'
+import { TopicAliases } from './aliases.ts'
+import { authenticate, type Proof } from './auth.ts'
 import { type Connack, type ConnectPacket, encodeConnack } from './codec.ts'
 import type { MqttConnection } from './connection.ts'
 import { assertPayloadFormat } from './publish.ts'
@@ -13,23 +15,30 @@ export const topicAliasMaximum = 32
 
 export function onConnect(connection: MqttConnection, packet: ConnectPacket): void {
   const { engine } = connection
-  const { will } = packet
   connection.wantsReasons = packet.requestProblemInformation
   connection.packetBytesMax = packet.maximumPacketSize ?? Number.POSITIVE_INFINITY // before anything is answered, a refusal too
   connection.isBridge = packet.bridge
-  if (packet.authenticationMethod !== undefined) {
-    throw new Refusal('extended-auth-unsupported', { detail: packet.authenticationMethod }) //  5: [MQTT-4.12.0-1]
-  }
-
   const clientId = packet.clientId === '' ? engine.assignClientId() : packet.clientId
+  if (packet.authenticationMethod !== undefined) {
+    const { authenticationMethod: method, authenticationData: data } = packet
+    authenticate(connection, method, data, (proof) => admit(connection, packet, clientId, proof)) // from whatever address it comes
+    return
+  }
   engine.authenticate({ clientId, username: packet.username, address: connection.address })
+  admit(connection, packet, clientId, undefined)
+}
+
+function admit(connection: MqttConnection, packet: ConnectPacket, clientId: string, proof: Proof | undefined): void {
+  const { engine } = connection
+  const { will } = packet
   if (will?.properties !== undefined) assertPayloadFormat(will.properties, will.payload, 0, will.payload.length)
 
   connection.keepAliveSeconds = packet.keepAliveSeconds
   connection.inflightMax = Math.min(packet.receiveMaximum, limits.inflightMessages) //  5: [MQTT-3.3.4-9]
+  if (packet.topicAliasMaximum > 0) connection.outgoingAliases = new TopicAliases(packet.topicAliasMaximum) //  5: [MQTT-3.1.2-27]
 
   const asked = expiryAsked(packet)
-  const connack = welcome(connection, packet, clientId, asked) // before the session is touched: nobody may be let in without hearing of it
+  const connack = welcome(connection, packet, clientId, asked, proof) // before the session is touched: nobody may be let in without hearing of it
   const { session, resumed } = engine.sessions.open(clientId, connection, { clean: packet.cleanStart, expirySeconds: asked, will })
   connection.say(encodeConnack(packet.version, { ...connack, sessionPresent: resumed })) //  5: [MQTT-3.2.2-2]  3.1.1: [MQTT-3.2.2-1]
   connection.flush() // CONNACK comes before any answer of this turn  5: [MQTT-3.2.0-1]  3.1.1: [MQTT-3.2.0-1]
@@ -43,7 +52,7 @@ function expiryAsked(packet: ConnectPacket): number {
 }
 
 /** What CONNACK says. What the client can do without gives way when it takes only small packets.  5: [MQTT-3.1.2-24] */
-function welcome(connection: MqttConnection, packet: ConnectPacket, clientId: string, asked: number): Connack {
+function welcome(connection: MqttConnection, packet: ConnectPacket, clientId: string, asked: number, proof: Proof | undefined): Connack {
   const needed: Connack = {
     reasonCode: 0,
     sessionExpirySeconds: asked > limits.sessionExpirySeconds ? limits.sessionExpirySeconds : undefined,
@@ -51,6 +60,8 @@ function welcome(connection: MqttConnection, packet: ConnectPacket, clientId: st
     maximumPacketSize: limits.packetBytes,
     assignedClientId: packet.clientId === '' ? clientId : undefined,
     topicAliasMaximum,
+    authenticationMethod: packet.authenticationMethod, //  5: [MQTT-4.12.0-5], [MQTT-4.12.0-6]
+    authenticationData: proof?.data,
   }
   const full: Connack = packet.requestResponseInformation ? { ...needed, responseInformation: responsePrefix(clientId) } : needed
   const fits = (connack: Connack) => encodeConnack(packet.version, connack).length <= connection.packetBytesMax

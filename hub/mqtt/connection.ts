@@ -8,6 +8,8 @@ import type { Session } from '../session/session.ts'
 import type { Waiter } from '../store/store.ts'
 import type { Timed } from '../wheel.ts'
 import { answerLater, onFailed, onStored } from './acks.ts'
+import type { TopicAliases } from './aliases.ts'
+import { type Authentication, onAuth, type Proof } from './auth.ts'
 import {
   type AckType,
   type AuthPacket,
@@ -25,7 +27,7 @@ import {
   type UnsubscribePacket,
 } from './codec.ts'
 import { onConnect } from './connect.ts'
-import { encodeDelivery } from './deliver.ts'
+import { encodeAliased, encodeDelivery } from './deliver.ts'
 import type { Engine } from './engine.ts'
 import { Output } from './output.ts'
 import { packetType } from './packets.ts'
@@ -36,6 +38,7 @@ import type { Wire } from './wire.ts'
 
 export type State =
   | { readonly is: 'waiting-for-connect' }
+  | { readonly is: 'authenticating'; readonly admit: (proof: Proof) => void }
   | { readonly is: 'connected'; readonly session: Session }
   | { readonly is: 'closed'; readonly why: string }
 
@@ -68,6 +71,10 @@ export class MqttConnection implements PacketHandler, Connection, Waiter, Timed,
   lastRoute: Route | undefined = undefined
   /** 5: topic aliases the client has set, section 3.3.2.3.4. */
   aliases: Map<number, Route> | undefined = undefined
+  /** 5: topic aliases the hub has set; there for a client that takes some. */
+  outgoingAliases: TopicAliases | undefined = undefined
+  /** 5: there when CONNECT named a method. */
+  authentication: Authentication | undefined = undefined
   inflightMax: number = limits.inflightMessages
   /** 5: the largest packet the client takes. */
   packetBytesMax = Number.POSITIVE_INFINITY
@@ -158,14 +165,14 @@ export class MqttConnection implements PacketHandler, Connection, Waiter, Timed,
 
   onPuback(packetId: number): void {
     this.#heard(packetType.puback)
-    this.session.finished(packetId)
+    this.session.finished(packetId, 'puback')
   }
 
   onPubrec(packetId: number, reasonCode: number): void {
     this.#heard(packetType.pubrec)
     const { session } = this
     if (reasonCode >= 0x80) {
-      session.finished(packetId)
+      session.finished(packetId, 'pubrec')
       return
     }
     // An identifier we do not know is released all the same, so that the peer can let go of it.  5: section 4.3.3, 0x92
@@ -183,7 +190,7 @@ export class MqttConnection implements PacketHandler, Connection, Waiter, Timed,
 
   onPubcomp(packetId: number): void {
     this.#heard(packetType.pubcomp)
-    this.session.finished(packetId)
+    this.session.finished(packetId, 'pubcomp')
   }
 
   onSubscribe(packet: SubscribePacket): void {
@@ -203,22 +210,22 @@ export class MqttConnection implements PacketHandler, Connection, Waiter, Timed,
 
   onDisconnect(packet: DisconnectPacket): void {
     this.#heard(packetType.disconnect)
-    const { session } = this
-    if (packet.sessionExpirySeconds !== undefined) {
+    const session = this.#state.is === 'connected' ? this.#state.session : undefined //  5: section 4.12, it may come before CONNACK
+    if (packet.sessionExpirySeconds !== undefined && session !== undefined) {
       if (session.expirySeconds === 0 && packet.sessionExpirySeconds > 0) {
         throw new Refusal('protocol-error', { detail: 'a session that ends with its connection cannot be given an expiry at its end' }) //  5: section 3.14.2.2.2
       }
       session.expirySeconds = Math.min(packet.sessionExpirySeconds, limits.sessionExpirySeconds)
     }
-    const wantsWill = packet.reasonCode === 0x04 //  5: [MQTT-3.14.4-3]  3.1.1: [MQTT-3.14.4-3]
+    const wantsWill = packet.reasonCode !== 0x00 // 0x04 asks for it, others say that something is wrong  5: [MQTT-3.14.4-3]  3.1.1: [MQTT-3.14.4-3]
     this.#reader.stop()
     this.#leave('DISCONNECT', wantsWill)
     this.#farewell()
   }
 
-  onAuth(_packet: AuthPacket): void {
+  onAuth(packet: AuthPacket): void {
     this.#heard(packetType.auth)
-    throw new Refusal('protocol-error', { detail: 'AUTH without an authentication method in CONNECT' }) //  5: [MQTT-4.12.0-6]
+    onAuth(this, packet)
   }
 
   /** All that counting costs a packet, here and in `#told`: one addition in a typed array. */
@@ -228,14 +235,18 @@ export class MqttConnection implements PacketHandler, Connection, Waiter, Timed,
 
   // ── to the peer ──
 
-  /** The session of a connected client: packets come only after CONNECT, the reader sees to that. */
+  /** The session of a connected client: packets come only after CONNACK, the reader sees to that. */
   get session(): Session {
     if (this.#state.is !== 'connected') throw new Error(`a packet in state ${this.#state.is}`)
     return this.#state.session
   }
 
   send(message: Message, qos: QoS, retain: boolean, identifiers: readonly number[] | undefined, packetId: number, dup: boolean): boolean {
-    const bytes = encodeDelivery(message, this.version, qos, retain, identifiers, packetId, dup, this.engine.clock.now())
+    const nowMs = this.engine.clock.now()
+    const bytes =
+      this.outgoingAliases === undefined
+        ? encodeDelivery(message, this.version, qos, retain, identifiers, packetId, dup, nowMs)
+        : encodeAliased(this.outgoingAliases, this.packetBytesMax, message, qos, retain, identifiers, packetId, dup, nowMs)
     if (bytes.length > this.packetBytesMax) return false
     this.say(bytes)
     return true
@@ -293,7 +304,14 @@ export class MqttConnection implements PacketHandler, Connection, Waiter, Timed,
 
   // ── life ──
 
+  /** CONNECT named a method; `admit` is what follows once the client has proven who it is. The deadline of CONNECT stays. */
+  authenticating(admit: (proof: Proof) => void): void {
+    this.#reader.authenticating = true
+    this.#become({ is: 'authenticating', admit })
+  }
+
   connected(session: Session): void {
+    this.#reader.authenticating = false
     this.#become({ is: 'connected', session })
     if (this.keepAliveSeconds === 0) this.engine.wheel.disarm(this)
     else this.engine.wheel.arm(this, this.keepAliveSeconds * 1.5) //  5: [MQTT-3.1.2-22]  3.1.1: [MQTT-3.1.2-24]
@@ -305,7 +323,7 @@ export class MqttConnection implements PacketHandler, Connection, Waiter, Timed,
       this.#wire.destroy()
       return
     }
-    if (this.#state.is === 'waiting-for-connect') {
+    if (this.#state.is !== 'connected') {
       this.close(new Refusal('connect-timeout', { seconds: limits.connectSeconds }))
       return
     }

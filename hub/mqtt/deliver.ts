@@ -1,5 +1,7 @@
-// A message as PUBLISH bytes. A fan-out encodes it once per protocol version, QoS and RETAIN flag; only the packet identifier differs.
+// A message as PUBLISH bytes. A fan-out encodes it once per protocol version, QoS and RETAIN flag; only the packet identifier differs. Those
+// who take topic aliases share what they can among themselves.
 import type { Message, QoS } from '../../devices/message.ts'
+import type { TopicAliases } from './aliases.ts'
 import { type EncodedPublish, encodePublish, type ProtocolVersion, withPacketId } from './codec.ts'
 
 /** Encodings of the message that is being fanned out right now, by version, QoS and RETAIN. */
@@ -33,6 +35,56 @@ export function encodeDelivery(
   return qos === 0 ? encoded.bytes : withPacketId(encoded, packetId, dup)
 }
 
+/** Encodings of the message that is being fanned out, its topic an alias alone: by alias, QoS and RETAIN. */
+const aliased = new Map<number, EncodedPublish>()
+let aliasedMessage: Message | undefined
+
+/**
+ * The same for a connection that takes topic aliases. Measured per subscriber of a fan-out at QoS 0 with 125 bytes of payload: 0.3 µs by an
+ * alias nobody else has for the topic, 0.07 µs by one that others have too, 0.03 µs for those who take none and never come here.
+ */
+export function encodeAliased(
+  aliases: TopicAliases,
+  packetBytesMax: number,
+  message: Message,
+  qos: QoS,
+  retain: boolean,
+  identifiers: readonly number[] | undefined,
+  packetId: number,
+  dup: boolean,
+  nowMs: number,
+): Buffer {
+  const { topic, payload } = message
+  const alias = aliases.aliasFor(topic, payload.length)
+  if (alias === undefined) return encodeDelivery(message, 5, qos, retain, identifiers, packetId, dup, nowMs)
+  if (alias.introduces) {
+    const encoded = encode(message, 5, qos, retain, identifiers, nowMs, Buffer.from(topic), alias.number)
+    // The alias costs some bytes, once. Where the client's Maximum Packet Size has no room for them, it waits for a smaller message.
+    if (encoded.bytes.length > packetBytesMax) return encodeDelivery(message, 5, qos, retain, identifiers, packetId, dup, nowMs)
+    aliases.introduced(topic, alias)
+    return qos === 0 ? encoded.bytes : withPacketId(encoded, packetId, dup)
+  }
+  let encoded: EncodedPublish | undefined
+  if (identifiers !== undefined || message.expiresAtMs !== Number.POSITIVE_INFINITY) {
+    encoded = encode(message, 5, qos, retain, identifiers, nowMs, noTopic, alias.number)
+  } else {
+    if (message !== aliasedMessage) {
+      aliasedMessage = message
+      aliased.clear()
+    }
+    const key = alias.number * 6 + qos * 2 + (retain ? 1 : 0)
+    encoded = aliased.get(key)
+    if (encoded === undefined) {
+      encoded = encode(message, 5, qos, retain, undefined, nowMs, noTopic, alias.number)
+      aliased.set(key, encoded)
+    }
+  }
+  return qos === 0 ? encoded.bytes : withPacketId(encoded, packetId, dup)
+}
+
+/** In its place stands an alias.  5: section 3.3.2.1 */
+const noTopic = new Uint8Array(0)
+
 function encode(
   message: Message,
   version: ProtocolVersion,
@@ -40,13 +92,15 @@ function encode(
   retain: boolean,
   subscriptionIdentifiers: readonly number[] | undefined,
   nowMs: number,
+  topic: Uint8Array = sharedTopic,
+  topicAlias?: number,
 ): EncodedPublish {
   const { payload, properties, expiresAtMs } = message
   // What is left of it, in whole seconds and never none.  5: [MQTT-3.3.2-6]
   const messageExpirySeconds = expiresAtMs === Number.POSITIVE_INFINITY ? undefined : Math.max(1, Math.ceil((expiresAtMs - nowMs) / 1000))
   return encodePublish({
     version,
-    topic: sharedTopic,
+    topic,
     payload,
     qos,
     retain,
@@ -54,5 +108,6 @@ function encode(
     properties,
     subscriptionIdentifiers,
     messageExpirySeconds,
+    topicAlias,
   })
 }

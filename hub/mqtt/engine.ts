@@ -7,6 +7,7 @@ import type { Router } from '../routing/router.ts'
 import type { Sessions } from '../session/sessions.ts'
 import type { Journal } from '../store/store.ts'
 import type { Wheel } from '../wheel.ts'
+import type { AuthenticationMethod } from './auth.ts'
 import type { MqttConnection } from './connection.ts'
 import { Turn } from './turn.ts'
 
@@ -18,7 +19,9 @@ export interface EngineParts {
   readonly clock: Clock
   readonly metrics: Metrics
   readonly log: Logger
-  /** Throws the `Refusal` for who may not come in. Identity is asked here, once for each connection. */
+  /** Ways for a client to prove who it is, by their names in CONNECT. */
+  readonly methods: ReadonlyMap<string, AuthenticationMethod>
+  /** Throws the `Refusal` for who may not come in without such a proof. Asked once for each connection. */
   authenticate(connect: { clientId: string; username: string | undefined; address: string }): void
 }
 
@@ -30,6 +33,7 @@ export class Engine {
   readonly clock: Clock
   readonly metrics: Metrics
   readonly log: Logger
+  readonly methods: EngineParts['methods']
   readonly authenticate: EngineParts['authenticate']
   readonly turn = new Turn()
   readonly connections = new Set<MqttConnection>()
@@ -43,6 +47,7 @@ export class Engine {
     this.clock = parts.clock
     this.metrics = parts.metrics
     this.log = parts.log
+    this.methods = parts.methods
     this.authenticate = parts.authenticate
   }
 

@@ -5,18 +5,22 @@ import { limits } from '../limits.ts'
 import { malformed, protocolError, variableInteger } from './integers.ts'
 import { type ProtocolVersion, packetType } from './packets.ts'
 
+/** Where a client stands, as the guard sees it: 0 before CONNECT, `authenticating` from a CONNECT that names a method to its CONNACK. */
+export type Stage = ProtocolVersion | 0 | typeof authenticating
+export const authenticating = 1
+
 /**
  * The size of the packet that begins at `at`, header included; 0 when its header is incomplete at `end`.
  * Errors: `Refusal` when its first byte or its length is not allowed.
  */
-export function packetBytesOf(version: ProtocolVersion | 0, buffer: Buffer, at: number, end: number): number {
+export function packetBytesOf(stage: Stage, buffer: Buffer, at: number, end: number): number {
   const first = buffer[at]!
-  if (firstBytes[version][first] === 0) throw firstByteRefusal(version, first)
+  if (firstBytes[stage][first] === 0) throw firstByteRefusal(stage, first)
   const digits = end - at - 1
-  if (digits > 0 && buffer[at + 1]! < 0x80) return withinLimit(version, 2 + buffer[at + 1]!)
-  if (digits > 1 && buffer[at + 2]! < 0x80) return withinLimit(version, 3 + longLength(buffer, at + 1, 2))
-  if (digits > 2 && buffer[at + 3]! < 0x80) return withinLimit(version, 4 + longLength(buffer, at + 1, 3))
-  if (digits > 3 && buffer[at + 4]! < 0x80) return withinLimit(version, 5 + longLength(buffer, at + 1, 4))
+  if (digits > 0 && buffer[at + 1]! < 0x80) return withinLimit(stage, 2 + buffer[at + 1]!)
+  if (digits > 1 && buffer[at + 2]! < 0x80) return withinLimit(stage, 3 + longLength(buffer, at + 1, 2))
+  if (digits > 2 && buffer[at + 3]! < 0x80) return withinLimit(stage, 4 + longLength(buffer, at + 1, 3))
+  if (digits > 3 && buffer[at + 4]! < 0x80) return withinLimit(stage, 5 + longLength(buffer, at + 1, 4))
   if (digits > 3) throw malformed('the remaining length takes more than four bytes') // 5: section 1.5.5
   return 0
 }
@@ -27,8 +31,8 @@ function longLength(buffer: Buffer, at: number, digits: number): number {
 }
 
 /** The limits count the whole packet, as Maximum Packet Size does.  5: section 3.2.2.3.6, [MQTT-3.2.2-15] */
-function withinLimit(version: ProtocolVersion | 0, bytes: number): number {
-  const name = version === 0 ? 'connectBytes' : 'packetBytes'
+function withinLimit(stage: Stage, bytes: number): number {
+  const name = stage === 0 || stage === authenticating ? 'connectBytes' : 'packetBytes' // still someone we do not know
   if (bytes > limits[name]) throw new Refusal('packet-too-large', { bytes, limit: limits[name], name })
   return bytes
 }
@@ -38,20 +42,22 @@ export function headerBytes(packetBytes: number): number {
   return packetBytes < 2 + 0x80 ? 2 : packetBytes < 3 + 0x4000 ? 3 : packetBytes < 4 + 0x20_0000 ? 4 : 5
 }
 
-/** For each version, 0 while there has been no CONNECT, and each first byte: whether a client may begin a packet with it. */
-const firstBytes: Readonly<Record<ProtocolVersion | 0, Uint8Array>> = {
+/** For each stage and each first byte: whether a client may begin a packet with it. */
+const firstBytes: Readonly<Record<Stage, Uint8Array>> = {
   0: Uint8Array.from(firstBytesOf(0)),
+  [authenticating]: Uint8Array.from(firstBytesOf(authenticating)),
   3: Uint8Array.from(firstBytesOf(3)),
   4: Uint8Array.from(firstBytesOf(4)),
   5: Uint8Array.from(firstBytesOf(5)),
 }
 
-function firstBytesOf(version: ProtocolVersion | 0): number[] {
-  return Array.from({ length: 256 }, (_, first) => (firstByteRefusal(version, first) === undefined ? 1 : 0))
+function firstBytesOf(stage: Stage): number[] {
+  return Array.from({ length: 256 }, (_, first) => (firstByteRefusal(stage, first) === undefined ? 1 : 0))
 }
 
 /** Why a client may not begin a packet with this byte; undefined when it may. */
-function firstByteRefusal(version: ProtocolVersion | 0, first: number): Refusal | undefined {
+function firstByteRefusal(stage: Stage, first: number): Refusal | undefined {
+  const version = stage === authenticating ? 5 : stage
   const type = first >> 4
   const flags = first & 0xf
   if (type === 0) return malformed('there is no packet type 0') // 5: section 2.1.2
@@ -60,6 +66,9 @@ function firstByteRefusal(version: ProtocolVersion | 0, first: number): Refusal 
   if (type === packetType.auth && version !== 5) return protocolError('AUTH exists only in MQTT 5')
   if (type === packetType.connack || type === packetType.suback || type === packetType.unsuback || type === packetType.pingresp) {
     return protocolError('only a server sends CONNACK, SUBACK, UNSUBACK and PINGRESP')
+  }
+  if (stage === authenticating && type !== packetType.auth && type !== packetType.disconnect) {
+    return protocolError('until CONNACK only AUTH and DISCONNECT may come') // 5: [MQTT-3.1.2-30]
   }
   if (type === packetType.publish) {
     if ((flags & 6) === 6) return malformed('the QoS of a PUBLISH is 0, 1 or 2') // 5: [MQTT-3.3.1-4]
@@ -93,13 +102,13 @@ export class HeldPacket {
   }
 
   /** Takes what the packet lacks from the chunk, from `at` on, and returns how far it went. */
-  fill(version: ProtocolVersion | 0, chunk: Buffer, at: number): number {
+  fill(stage: Stage, chunk: Buffer, at: number): number {
     // The header comes byte by byte, because its own last byte says where it ends; it is at most five.
     while (this.packetBytes === 0) {
       if (at === chunk.length) return at
       this.#take(chunk, at, at + 1)
       at += 1
-      this.packetBytes = packetBytesOf(version, this.bytes, 0, this.length)
+      this.packetBytes = packetBytesOf(stage, this.bytes, 0, this.length)
     }
     const end = Math.min(chunk.length, at + this.packetBytes - this.length)
     this.#take(chunk, at, end)

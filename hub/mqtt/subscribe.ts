@@ -1,6 +1,7 @@
 // SUBSCRIBE and UNSUBSCRIBE: MQTT 5 sections 3.8 to 3.11. A filter that is refused refuses nothing but itself. In a session that outlives the
 // process the answer waits for the disk: a client that has seen SUBACK is subscribed, whatever happens to the hub.
 import { Refusal } from '../errors.ts'
+import type { Subscription as Made } from '../routing/topic-tree.ts'
 import { whenStored } from './acks.ts'
 import {
   encodeSuback,
@@ -16,17 +17,17 @@ import type { MqttConnection } from './connection.ts'
 /** One code for each filter, in their order  5: [MQTT-3.8.4-6]; then the retained messages.  5: [MQTT-3.8.4-4], section 3.8.3.1 */
 export function onSubscribe(connection: MqttConnection, packet: SubscribePacket): void {
   const { session } = connection
-  const toReplay: string[] = []
+  const toReplay: Made[] = []
   const { codes, reason } = answersTo(connection, packet.subscriptions, (subscription) => {
     const { filter, qos, retainHandling } = subscription
     const isNew = subscribe(connection, subscription, packet.subscriptionIdentifier)
     const isOwed = retainHandling === 0 || (retainHandling === 1 && isNew) //  5: [MQTT-3.3.1-9], [MQTT-3.3.1-10]
-    if (isOwed && !isSharedFilter(filter)) toReplay.push(filter) // a member that joins is owed nothing  5: section 3.8.4
+    if (isOwed && !isSharedFilter(filter)) toReplay.push(session.subscriptions.get(filter) as Made) // a member that joins is owed nothing  5: section 3.8.4
     return qos
   })
   const answer = () => {
     connection.sayWithReason(reason, (why) => encodeSuback(connection.version, packet.packetId, codes, why)) //  5: [MQTT-3.9.2-1]
-    for (const filter of toReplay) session.replayRetained(filter)
+    for (const made of toReplay) session.replayRetained(made) // a filter may stand there twice, each time at its own QoS
   }
   if (session.number === 0) answer()
   else whenStored(connection, answer)

@@ -21,6 +21,8 @@ export class Route {
   readonly meaning: Meaning
   #matches: readonly Match[] = []
   #matchesVersion = 0
+  /** Messages at QoS 0 that wait for their commit: one that need not be kept may not overtake them.  5: [MQTT-4.6.0-5]  3.1.1: [MQTT-4.6.0-6] */
+  waitingQoS0 = 0
 
   constructor(topic: string) {
     this.topic = topic
@@ -106,7 +108,7 @@ export class Router implements Waiter {
 
     this.#metrics.messagesReceived++
     const isTelemetry = meaning.is === 'telemetry'
-    const kept = publication.qos > 0 || publication.retain || isTelemetry
+    const kept = publication.qos > 0 || publication.retain || isTelemetry || route.waitingQoS0 > 0
     if (!kept) {
       const matches = route.matches(this.tree)
       if (matches.length > 0) deliver(this.#message(0, route, bytes, start, end, publication), matches)
@@ -122,6 +124,7 @@ export class Router implements Waiter {
     if (publication.retain || route.matches(this.tree).length > 0) {
       this.#waiting.push(this.#message(seq, route, bytes, start, end, publication))
       this.#waitingRoutes.push(route)
+      if (publication.qos === 0) route.waitingQoS0++
       this.#journal.after(this, 0, publication.checked ? seq : 0)
     }
     return seq
@@ -162,6 +165,7 @@ export class Router implements Waiter {
   stored(): void {
     const route = this.#waitingRoutes[this.#answered] as Route
     const message = this.#nextAnswered()
+    if (message.qos === 0) route.waitingQoS0--
     if (message.retain) this.#retained.set(message)
     this.#routing = message.seq
     deliver(message, route.matches(this.tree))
@@ -177,6 +181,7 @@ export class Router implements Waiter {
   failed(_token: number, why: Refusal): void {
     const route = this.#waitingRoutes[this.#answered] as Route
     const message = this.#nextAnswered()
+    if (message.qos === 0) route.waitingQoS0--
     if (message.qos === 0 && why.row.retry) deliver(message, route.matches(this.tree))
   }
 

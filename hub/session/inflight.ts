@@ -40,6 +40,22 @@ export class Inflight {
     return this.#sent.get(packetId)
   }
 
+  /** The acknowledgement that is due now for this identifier; no other counts.  5: [MQTT-4.3.2-3], [MQTT-4.3.3-3], [MQTT-4.3.3-5] */
+  awaits(packetId: number): 'puback' | 'pubrec' | 'pubcomp' | undefined {
+    const sent = this.#sent.get(packetId)
+    if (sent === undefined) return undefined
+    if (sent.delivery.qos === 1) return 'puback'
+    return sent.step === 'sent' ? 'pubrec' : sent.step === 'released' ? 'pubcomp' : undefined
+  }
+
+  /** PUBREC came: the PUBRELs that are sent again follow the order of the PUBRECs.  3.1.1: [MQTT-4.6.0-4], [MQTT-4.6.0-6] */
+  moveLast(packetId: number): void {
+    const sent = this.#sent.get(packetId)
+    if (sent === undefined) return
+    this.#sent.delete(packetId)
+    this.#sent.set(packetId, sent)
+  }
+
   /** The delivery whose identifier is free from now on; undefined when it was not in use. */
   finish(packetId: number): Delivery | undefined {
     const sent = this.#sent.get(packetId)

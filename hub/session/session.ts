@@ -175,11 +175,9 @@ export class Session implements Timed, Member, Waiter {
     this.subscriptions.set(filter, subscription)
   }
 
-  /** Sends the retained messages of a filter, as a new subscription is owed.  5: [MQTT-3.3.1-9] */
-  replayRetained(filter: string): void {
-    const subscription = this.subscriptions.get(filter)
-    if (subscription === undefined) return
-    const messages = this.#router.retained.match(filter, this.#sessions.now())
+  /** Sends the retained messages of its filter, as a new subscription is owed.  5: [MQTT-3.3.1-9] */
+  replayRetained(subscription: Subscription): void {
+    const messages = this.#router.retained.match(subscription.filter, this.#sessions.now())
     if (messages.length === 0) return
     const replay = this.#replay ?? []
     for (const message of messages) {
@@ -328,13 +326,14 @@ export class Session implements Timed, Member, Waiter {
   }
 
   /** PUBACK, PUBCOMP, or a PUBREC that refuses: the delivery is over. */
-  finished(packetId: number): void {
-    if (this.#isEarly(() => this.#finish(packetId))) return
-    this.#finish(packetId)
+  finished(packetId: number, by: 'puback' | 'pubrec' | 'pubcomp'): void {
+    if (this.#isEarly(() => this.#finish(packetId, by))) return
+    this.#finish(packetId, by)
     this.flush()
   }
 
-  #finish(packetId: number): void {
+  #finish(packetId: number, by: 'puback' | 'pubrec' | 'pubcomp'): void {
+    if (this.#inflight?.awaits(packetId) !== by) return
     const delivery = this.#inflight?.finish(packetId)
     if (delivery === undefined) return
     this.#recordEnd(delivery)
@@ -348,8 +347,9 @@ export class Session implements Timed, Member, Waiter {
   received(packetId: number): boolean {
     if (this.#isEarly(() => this.received(packetId))) return true
     const sent = this.#inflight?.get(packetId)
-    if (sent === undefined || sent.step === 'storing') return false
+    if (sent === undefined || sent.delivery.qos === 1 || sent.step === 'storing') return false
     if (sent.step === 'releasing') return true
+    if (sent.step === 'sent') this.#inflight?.moveLast(packetId)
     if (sent.delivery.place === 0 || sent.step === 'released') {
       sent.step = 'released'
       if (this.#presence.at === 'online') this.#presence.connection.sendRelease(packetId)

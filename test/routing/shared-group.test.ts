@@ -309,7 +309,7 @@ test('of members that are there and busy, the one with the least waiting is give
   const [slow, fast] = [join('slow', 1), join('fast', 1)] // each takes one at a time
   for (let count = 0; count < 6; count++) publish()
   assert.deepEqual([slow.session.outboxCount, fast.session.outboxCount], [2, 2])
-  for (let id = 1; id <= 2; id++) fast.session.finished(id)
+  for (let id = 1; id <= 2; id++) fast.session.finished(id, 'puback')
   publish()
   publish()
   assert.deepEqual([slow.session.outboxCount, fast.session.outboxCount], [2, 2])
