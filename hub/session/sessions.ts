@@ -91,16 +91,18 @@ export class Sessions {
    * Brings back the sessions of an earlier run; the time that the hub was down counts. Wills that came due meanwhile are published, and
    * sessions that were away for too long end.
    */
-  restore(stored: readonly StoredSession[]): void {
+  restore(stored: Iterable<StoredSession>): void {
     const nowMs = this.#clock.now()
-    const due: [Session, number][] = []
+    const due: [session: Session, awaySeconds: number][] = []
     for (const record of stored) {
       const session = new Session(record.clientId, record.number, this, this.#router)
       session.restore(record)
       this.#sessions.set(record.clientId, session)
-      this.#lastNumber = Math.max(this.#lastNumber, record.number)
+      this.#lastNumber = record.number
       // A wall clock that was set back must not keep it for longer than it asked.
-      due.push([session, Math.max(0, nowMs - record.awayMs) / 1000])
+      const awaySeconds = Math.max(0, nowMs - record.awayMs) / 1000
+      if (record.will !== undefined || awaySeconds >= record.expirySeconds) due.push([session, awaySeconds])
+      else this.#wheel.arm(session, record.expirySeconds - awaySeconds)
     }
     this.#countMax = this.#sessions.size
     for (const [session, awaySeconds] of due) {

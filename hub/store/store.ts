@@ -217,8 +217,8 @@ export interface Store {
   /** The retained messages on record when the store was opened. */
   readonly retainedAtStart: readonly Message[]
   readonly sessionLog: SessionLog
-  /** The sessions on record when the store was opened. */
-  readonly sessionsAtStart: readonly StoredSession[]
+  /** The sessions on record when the store was opened, in the order of their numbers; read once. */
+  readonly sessionsAtStart: Iterable<StoredSession>
   /** Messages at QoS 1 and 2 that were stored, and of which nobody can say whether those who are owed them were told; in their order. */
   readonly unroutedAtStart: readonly Message[]
   /** What a session was owed when the store was opened, in the order of places. Read once, when the session is first needed again. */

@@ -139,12 +139,13 @@ export function decodeSubscribed(cursor: FrameCursor): { options: number; identi
   return { options: bytes.readUInt8(0), identifier: bytes.readUInt32LE(1) }
 }
 
-export function subscriptionOf(filter: string, options: number, identifier: number | null): StoredSubscription {
+/** `identifier` 0: none. */
+export function subscriptionOf(filter: string, options: number, identifier: number): StoredSubscription {
   return {
     filter,
     qos: (options & 3) as QoS,
     noLocal: (options & 4) !== 0,
     retainAsPublished: (options & 8) !== 0,
-    identifier: identifier ?? undefined,
+    identifier: identifier === 0 ? undefined : identifier,
   }
 }

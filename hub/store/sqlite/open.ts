@@ -1,7 +1,6 @@
 // The store on SQLite: opens the file, starts the writer and the reader thread, and is the Store that the hub sees.
 import { chmodSync, closeSync, mkdirSync, openSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import Database from 'better-sqlite3'
 import type { Device, DeviceId } from '../../../devices/device.ts'
 import { expiryOf, type Message, type QoS } from '../../../devices/message.ts'
 import type { Clock } from '../../clock.ts'
@@ -23,7 +22,7 @@ import { figure, type SharedFigures, sharedFigures } from './figures.ts'
 import { SqliteJournal } from './journal.ts'
 import type { ReaderFunctions } from './reader.ts'
 import { SqliteSessionLog } from './session-log.ts'
-import { readSessions } from './session-rows.ts'
+import { sessionsOf } from './session-rows.ts'
 import { startThread, type Thread } from './thread.ts'
 import type { Opened, RetainedRow, WriterFunctions } from './writer.ts'
 
@@ -61,20 +60,11 @@ export async function openSqliteStore({ folder, durability, clock }: SqliteOptio
       commit: (batch) => writer.call('commit', [batch], [batch.buffer]),
     })
     hooks.journal = journal
-    const sessions = sessionsIn(folder, opened.lastSignOfLifeMs)
+    const sessions = sessionsOf(await reader.call('sessions', [opened.lastSignOfLifeMs]))
     return new SqliteStore(durability, opened, sessions, journal, writer, reader, figures, hooks)
   } catch (error) {
     await Promise.all([writer.stop(), reader.stop()])
     throw error
-  }
-}
-
-function sessionsIn(folder: string, lastSignOfLifeMs: number): StoredSession[] {
-  const db = new Database(join(folder, 'mooring.db'), { readonly: true })
-  try {
-    return readSessions(db, lastSignOfLifeMs)
-  } finally {
-    db.close()
   }
 }
 
@@ -104,7 +94,7 @@ class SqliteStore implements Store {
   readonly devicesAtStart: ReadonlyMap<DeviceId, number>
   readonly retainedAtStart: readonly Message[]
   readonly sessionLog: SqliteSessionLog
-  readonly sessionsAtStart: readonly StoredSession[]
+  readonly sessionsAtStart: Iterable<StoredSession>
   readonly unroutedAtStart: readonly Message[]
   readonly #lastPlaceAtStart: number
   readonly #writer: Thread<WriterFunctions>
@@ -115,7 +105,7 @@ class SqliteStore implements Store {
   constructor(
     durability: Durability,
     { deviceIds, deviceNumbers, retained, unrouted, nextSeq }: Opened,
-    sessions: readonly StoredSession[],
+    sessions: Iterable<StoredSession>,
     journal: SqliteJournal,
     writer: Thread<WriterFunctions>,
     reader: Thread<ReaderFunctions>,

@@ -5,7 +5,7 @@ import Database from 'better-sqlite3'
 import type { Device, DeviceId, Latest, MetricValue } from '../../../devices/device.ts'
 import type { DeviceQuery, HistoryQuery, Series, StoredDelivery } from '../store.ts'
 import { History } from './history.ts'
-import { OwedReader } from './session-rows.ts'
+import { OwedReader, readSessions, type SessionColumns } from './session-rows.ts'
 import { serve } from './thread.ts'
 
 export interface ReaderFunctions {
@@ -16,6 +16,7 @@ export interface ReaderFunctions {
   /** The devices on record among these. */
   devices(ids: readonly DeviceId[]): Device[]
   history(query: HistoryQuery): Series[]
+  sessions(lastSignOfLifeMs: number): SessionColumns
   /** What the session is owed, up to this place. */
   owed(session: number, lastPlace: number): StoredDelivery[]
   close(): void
@@ -86,6 +87,10 @@ class Reader {
     return this.#atOneMoment(() => this.#history.read(query))
   }
 
+  sessions(lastSignOfLifeMs: number): SessionColumns {
+    return this.#atOneMoment(() => readSessions(this.#db, lastSignOfLifeMs))
+  }
+
   owed(session: number, lastPlace: number): StoredDelivery[] {
     return this.#owed.read(session, lastPlace)
   }
@@ -127,6 +132,7 @@ serve({
   page: (query) => opened().page(query),
   devices: (ids) => opened().devices(ids),
   history: (query) => opened().history(query),
+  sessions: (lastSignOfLifeMs) => opened().sessions(lastSignOfLifeMs),
   owed: (session, lastPlace) => opened().owed(session, lastPlace),
   close: () => opened().close(),
 } satisfies ReaderFunctions)
