@@ -19,7 +19,7 @@ export interface Message {
   readonly properties: Uint8Array | undefined
   /** When the hub took it, Unix ms. */
   readonly atMs: number
-  /** From when on it is not delivered any more, Unix ms; Infinity for most. 5: section 3.3.2.3.3 */
+  /** From when on it is not delivered any more, Unix ms of a clock that does not jump; Infinity for most. 5: section 3.3.2.3.3 */
   readonly expiresAtMs: number
   /** Client identifier of the publisher; undefined when it came from outside MQTT or from the hub. */
   readonly from: string | undefined

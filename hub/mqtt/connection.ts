@@ -242,11 +242,11 @@ export class MqttConnection implements PacketHandler, Connection, Waiter, Timed,
   }
 
   send(message: Message, qos: QoS, retain: boolean, identifiers: readonly number[] | undefined, packetId: number, dup: boolean): boolean {
-    const nowMs = this.engine.clock.now()
+    const { clock } = this.engine
     const bytes =
       this.outgoingAliases === undefined
-        ? encodeDelivery(message, this.version, qos, retain, identifiers, packetId, dup, nowMs)
-        : encodeAliased(this.outgoingAliases, this.packetBytesMax, message, qos, retain, identifiers, packetId, dup, nowMs)
+        ? encodeDelivery(message, this.version, qos, retain, identifiers, packetId, dup, clock)
+        : encodeAliased(this.outgoingAliases, this.packetBytesMax, message, qos, retain, identifiers, packetId, dup, clock)
     if (bytes.length > this.packetBytesMax) return false
     this.say(bytes)
     return true

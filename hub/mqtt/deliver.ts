@@ -1,6 +1,7 @@
 // A message as PUBLISH bytes. A fan-out encodes it once per protocol version, QoS and RETAIN flag; only the packet identifier differs. Those
 // who take topic aliases share what they can among themselves.
 import type { Message, QoS } from '../../devices/message.ts'
+import type { Clock } from '../clock.ts'
 import type { TopicAliases } from './aliases.ts'
 import { type EncodedPublish, encodePublish, type ProtocolVersion, withPacketId } from './codec.ts'
 
@@ -17,7 +18,7 @@ export function encodeDelivery(
   identifiers: readonly number[] | undefined,
   packetId: number,
   dup: boolean,
-  nowMs: number,
+  clock: Clock,
 ): Buffer {
   if (message !== sharedMessage) {
     sharedMessage = message
@@ -26,10 +27,10 @@ export function encodeDelivery(
   }
   let encoded: EncodedPublish
   if (version === 5 && (identifiers !== undefined || message.expiresAtMs !== Number.POSITIVE_INFINITY)) {
-    encoded = encode(message, version, qos, retain, identifiers, nowMs) // identifiers are each subscriber's own, and time goes on
+    encoded = encode(message, version, qos, retain, identifiers, clock) // identifiers are each subscriber's own, and time goes on
   } else {
     const slot = (version === 5 ? 6 : 0) + qos * 2 + (retain ? 1 : 0)
-    shared[slot] ??= encode(message, version, qos, retain, undefined, nowMs)
+    shared[slot] ??= encode(message, version, qos, retain, undefined, clock)
     encoded = shared[slot] as EncodedPublish
   }
   return qos === 0 ? encoded.bytes : withPacketId(encoded, packetId, dup)
@@ -52,21 +53,21 @@ export function encodeAliased(
   identifiers: readonly number[] | undefined,
   packetId: number,
   dup: boolean,
-  nowMs: number,
+  clock: Clock,
 ): Buffer {
   const { topic, payload } = message
   const alias = aliases.aliasFor(topic, payload.length)
-  if (alias === undefined) return encodeDelivery(message, 5, qos, retain, identifiers, packetId, dup, nowMs)
+  if (alias === undefined) return encodeDelivery(message, 5, qos, retain, identifiers, packetId, dup, clock)
   if (alias.introduces) {
-    const encoded = encode(message, 5, qos, retain, identifiers, nowMs, Buffer.from(topic), alias.number)
+    const encoded = encode(message, 5, qos, retain, identifiers, clock, Buffer.from(topic), alias.number)
     // The alias costs some bytes, once. Where the client's Maximum Packet Size has no room for them, it waits for a smaller message.
-    if (encoded.bytes.length > packetBytesMax) return encodeDelivery(message, 5, qos, retain, identifiers, packetId, dup, nowMs)
+    if (encoded.bytes.length > packetBytesMax) return encodeDelivery(message, 5, qos, retain, identifiers, packetId, dup, clock)
     aliases.introduced(topic, alias)
     return qos === 0 ? encoded.bytes : withPacketId(encoded, packetId, dup)
   }
   let encoded: EncodedPublish | undefined
   if (identifiers !== undefined || message.expiresAtMs !== Number.POSITIVE_INFINITY) {
-    encoded = encode(message, 5, qos, retain, identifiers, nowMs, noTopic, alias.number)
+    encoded = encode(message, 5, qos, retain, identifiers, clock, noTopic, alias.number)
   } else {
     if (message !== aliasedMessage) {
       aliasedMessage = message
@@ -75,7 +76,7 @@ export function encodeAliased(
     const key = alias.number * 6 + qos * 2 + (retain ? 1 : 0)
     encoded = aliased.get(key)
     if (encoded === undefined) {
-      encoded = encode(message, 5, qos, retain, undefined, nowMs, noTopic, alias.number)
+      encoded = encode(message, 5, qos, retain, undefined, clock, noTopic, alias.number)
       aliased.set(key, encoded)
     }
   }
@@ -91,13 +92,14 @@ function encode(
   qos: QoS,
   retain: boolean,
   subscriptionIdentifiers: readonly number[] | undefined,
-  nowMs: number,
+  clock: Clock,
   topic: Uint8Array = sharedTopic,
   topicAlias?: number,
 ): EncodedPublish {
   const { payload, properties, expiresAtMs } = message
   // What is left of it, in whole seconds and never none.  5: [MQTT-3.3.2-6]
-  const messageExpirySeconds = expiresAtMs === Number.POSITIVE_INFINITY ? undefined : Math.max(1, Math.ceil((expiresAtMs - nowMs) / 1000))
+  const messageExpirySeconds =
+    expiresAtMs === Number.POSITIVE_INFINITY ? undefined : Math.max(1, Math.ceil((expiresAtMs - clock.steady()) / 1000))
   return encodePublish({
     version,
     topic,

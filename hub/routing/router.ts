@@ -200,8 +200,8 @@ export class Router implements Waiter {
     const payload = Buffer.from(bytes.subarray(start, end))
     const properties = publication.properties === undefined ? undefined : Buffer.from(publication.properties)
     const { qos, retain, from } = publication
-    const atMs = this.#clock.now()
-    return { seq, topic: route.topic, payload, qos, retain, properties, atMs, expiresAtMs: expiryOf(properties, atMs), from }
+    const expiresAtMs = properties === undefined ? Number.POSITIVE_INFINITY : expiryOf(properties, this.#clock.steady())
+    return { seq, topic: route.topic, payload, qos, retain, properties, atMs: this.#clock.now(), expiresAtMs, from }
   }
 }
 

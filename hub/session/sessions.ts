@@ -73,9 +73,9 @@ export class Sessions {
     return this.#expired
   }
 
-  /** Wall clock, Unix ms. */
+  /** What `Message.expiresAtMs` is measured by. */
   now(): number {
-    return this.#clock.now()
+    return this.#clock.steady()
   }
 
   find(clientId: string): Session | undefined {

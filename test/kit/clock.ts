@@ -9,10 +9,19 @@ interface Ticking {
 
 export class HandClock implements Clock {
   #nowMs = 0
-  readonly #startMs = Date.now()
+  readonly #startMs: number
+  #jumpedMs = 0
   readonly #ticking = new Set<Ticking>()
 
+  constructor(startMs = Date.now()) {
+    this.#startMs = startMs
+  }
+
   now(): number {
+    return this.steady() + this.#jumpedMs
+  }
+
+  steady(): number {
     return this.#startMs + this.#nowMs
   }
 
@@ -24,6 +33,11 @@ export class HandClock implements Clock {
     const ticking: Ticking = { ms, tick, nextMs: this.#nowMs + ms }
     this.#ticking.add(ticking)
     return () => this.#ticking.delete(ticking)
+  }
+
+  /** Someone sets the wall clock; what has passed since some moment stays as it is. */
+  jump(ms: number): void {
+    this.#jumpedMs += ms
   }
 
   /** Lets time pass in steps of a second, ticking whoever is due in each. */

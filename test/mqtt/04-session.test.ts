@@ -242,3 +242,26 @@ test('in MQTT 5 a message that nobody fetched in its time is gone, and others sa
   assert.equal(message?.payload.toString(), 'long') // [MQTT-3.3.2-5]
   assert.equal(message?.properties?.messageExpiryInterval, 70) // [MQTT-3.3.2-6]
 })
+
+test('what is left of a message is counted by the time that has passed, whatever is done to the wall clock', async (t) => {
+  const device = await moor(t, hub, 'clock-set', 5, lasting(5))
+  await device.subscribe('04/clock-set', { qos: 1 })
+  await device.leave()
+  const publisher = await moor(t, hub, 'clock-set-out', 5)
+  const publish = (text: string) => publisher.publish('04/clock-set', text, { qos: 1, properties: { messageExpiryInterval: 100 } })
+  await publish('before')
+  clock.jump(3_600_000)
+  await publish('after')
+  clock.jump(-7_200_000)
+  clock.advance(30)
+  const back = await moor(t, hub, 'clock-set', 5, lasting(5))
+  const messages = await back.messages(2)
+  assert.deepEqual(
+    messages.map(({ payload, properties }) => [payload.toString(), properties?.messageExpiryInterval]),
+    [
+      ['before', 70],
+      ['after', 70],
+    ],
+  )
+  clock.jump(3_600_000)
+})

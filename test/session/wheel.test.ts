@@ -86,7 +86,7 @@ test('after a machine slept, every deadline it slept through is met', () => {
     tick = then
     return () => {}
   }
-  const wheel = new Wheel({ now: () => nowMs, monotonic: () => nowMs, every })
+  const wheel = new Wheel({ now: () => nowMs, monotonic: () => nowMs, steady: () => nowMs, every })
   const bells = [1, 100, 511, 512, 700, 5000].map((seconds) => {
     const one = bell()
     wheel.arm(one, seconds)
