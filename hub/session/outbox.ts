@@ -17,7 +17,7 @@ export class Outbox {
   #deliveries: Delivery[] = []
   #taken = 0
   #bytes = 0
-  /** What is still on disk alone, before all that is here: it counts against the bounds of this outbox, and takes no memory yet. */
+  /** What is still on disk alone, before all that is here. It counts against all bounds, so that restarts do not add up to a full disk. */
   #storedCount = 0
   #storedBytes = 0
 
@@ -36,14 +36,14 @@ export class Outbox {
 
   /** What an earlier run of the hub left on disk for this session. */
   expect(count: number, bytes: number): void {
+    this.#budget.bytes += bytes - this.#storedBytes
     this.#storedCount = count
     this.#storedBytes = bytes
   }
 
   /** Here it is, the oldest first; its bounds were kept when it was taken. */
   restore(deliveries: readonly Delivery[]): void {
-    this.#storedCount = 0
-    this.#storedBytes = 0
+    this.expect(0, 0)
     this.#deliveries = [...deliveries, ...this.#deliveries.slice(this.#taken)]
     this.#taken = 0
     for (const delivery of deliveries) this.#count(bytesOf(delivery))
@@ -87,8 +87,7 @@ export class Outbox {
     this.#count(-this.#bytes)
     this.#deliveries = []
     this.#taken = 0
-    this.#storedCount = 0
-    this.#storedBytes = 0
+    this.expect(0, 0)
   }
 
   #hasRoomFor(bytes: number): boolean {

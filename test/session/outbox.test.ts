@@ -103,3 +103,24 @@ test('a client that is away is owed nothing at QoS 0', () => {
   assert.deepEqual(takeAll(outbox), ['1', '3'])
   assert.equal(budget.bytes, 0)
 })
+
+test('what an earlier run left on disk counts against every bound, comes out first, and costs nothing afterwards', () => {
+  const { outbox, budget, metrics } = makeOutbox()
+  outbox.expect(limits.outboxMessages - 1, 5000)
+  assert.deepEqual([outbox.count, outbox.bytes, budget.bytes], [limits.outboxMessages - 1, 5000, 5000])
+  assert.equal(outbox.push(delivery('new', 1)), true)
+  assert.equal(outbox.push(delivery('one more', 1)), false)
+  assert.equal(metrics.messagesDropped, 1)
+  outbox.restore([delivery('old', 1), delivery('older than new', 2)])
+  assert.deepEqual(takeAll(outbox), ['old', 'older than new', 'new'])
+  assert.deepEqual([outbox.count, outbox.bytes, budget.bytes], [0, 0, 0])
+  outbox.expect(3, 700)
+  outbox.clear()
+  assert.deepEqual([outbox.count, outbox.bytes, budget.bytes], [0, 0, 0])
+})
+
+test('a budget that is on disk alone leaves no room either', () => {
+  const { outbox, budget } = makeOutbox()
+  makeOutbox(budget).outbox.expect(1, limits.outboxBytesAll)
+  assert.equal(outbox.push(delivery('x', 1)), false)
+})
