@@ -39,7 +39,7 @@ const table = {
   ],
   outboxMessages: [1_000, 'messages one slow or absent session is owed'],
   outboxBytes: [4 * MiB, '… and their bytes'],
-  outboxBytesAll: [256 * MiB, '… and the bytes of all sessions together, so that many absent ones do not fill the memory'],
+  outboxBytesAll: [256 * MiB, '… and the bytes of all sessions together, so that many absent ones fill neither the memory nor the disk'],
   sessions: [200_000, 'sessions remembered, with or without a connection'],
   sessionExpirySeconds: [7 * 24 * 3600, 'longest a session is kept for an absent client; MQTT 3.1.1 sessions have no expiry of their own'],
   retainedMessages: [100_000, 'retained messages in all'],

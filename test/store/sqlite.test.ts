@@ -12,8 +12,10 @@ import { frameFlags } from '../../hub/store/store.ts'
 import { atEnd } from '../kit/at-end.ts'
 import { storeContract } from './contract.ts'
 import { Diary, newFolder, openIn, pointsOf, publish, reading, stored } from './kit.ts'
+import { sessionContract } from './session-contract.ts'
 
 storeContract('sqlite', openIn)
+sessionContract('sqlite', openIn)
 
 /** Looks into the file, past the store. */
 function query(folder: string, sql: string): unknown {
