@@ -56,13 +56,14 @@ const pathOrNone: Kind<string> = {
   read: (text) => (text === '' ? '' : path.read(text)),
 }
 
-const secondsMax = 24 * 3600
-const secondsOrOff: Kind<number> = {
-  placeholder: 'SECONDS',
-  read(text) {
-    if (/^\d{1,5}$/.test(text) && Number(text) <= secondsMax) return Number(text)
-    throw new Error(`whole seconds from 1 to ${secondsMax}, or 0 for never`)
-  },
+function secondsUpTo(max: number, zero: string): Kind<number> {
+  return {
+    placeholder: 'SECONDS',
+    read(text) {
+      if (/^\d{1,5}$/.test(text) && Number(text) <= max) return Number(text)
+      throw new Error(`whole seconds from 1 to ${max}, or 0 for ${zero}`)
+    },
+  }
 }
 
 function oneOf<const T extends string>(...words: readonly T[]): Kind<T> {
@@ -140,11 +141,17 @@ export const settings = {
     pathOrNone,
     'users that MQTT 5 clients may prove to be by SCRAM-SHA-256, from any address; a line each, as --scram-user prints it',
   ),
+  keepAliveMaxSeconds: setting(
+    'keep-alive-max',
+    '0',
+    secondsUpTo(65_535, 'what each client asks for'),
+    'longest keep-alive of an MQTT 5 client: one that asks for a longer one, or for none, is told to use this',
+  ),
   allowOrigin: setting('allow-origin', '', origins, 'web pages from elsewhere that may talk to the hub, such as https://tools.example'),
   sysIntervalSeconds: setting(
     'sys-interval',
     '10',
-    secondsOrOff,
+    secondsUpTo(24 * 3600, 'never'),
     'seconds between two looks of the hub at itself, told below $SYS; 0 for never',
   ),
   logLevel: setting('log-level', 'info', oneOf('trace', 'debug', 'info', 'warn', 'error', 'silent'), 'least serious log line to print'),

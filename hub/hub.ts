@@ -98,6 +98,7 @@ export async function startHub({ settings, log, clock = systemClock, onFatal }: 
     clock,
     metrics,
     log,
+    keepAliveMaxSeconds: settings.keepAliveMaxSeconds,
     methods,
     authenticate: ({ address }) => admission.assertAnonymous(address),
   })

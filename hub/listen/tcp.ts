@@ -45,9 +45,12 @@ class TcpWire implements Wire {
   }
 }
 
+/** TCP's own question whether the peer is still there: the only one for a client that says it has no keep-alive. */
+const probeAfterMs = 120_000
+
 /** Serves MQTT on what the caller binds it to. */
 export function createMqttServer(engine: Engine, admission: Admission): Server {
-  return createServer({ noDelay: true }, (socket) => {
+  return createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: probeAfterMs }, (socket) => {
     socket.on('error', ignoreError)
     try {
       admission.assertRoom(engine.connections.size)

@@ -33,17 +33,24 @@ function admit(connection: MqttConnection, packet: ConnectPacket, clientId: stri
   const { will } = packet
   if (will?.properties !== undefined) assertPayloadFormat(will.properties, will.payload, 0, will.payload.length)
 
-  connection.keepAliveSeconds = packet.keepAliveSeconds
+  const serverKeepAliveSeconds = keepAliveGiven(packet, engine.keepAliveMaxSeconds)
+  connection.keepAliveSeconds = serverKeepAliveSeconds ?? packet.keepAliveSeconds //  5: [MQTT-3.2.2-22]
   connection.inflightMax = Math.min(packet.receiveMaximum, limits.inflightMessages) //  5: [MQTT-3.3.4-9]
   if (packet.topicAliasMaximum > 0) connection.outgoingAliases = new TopicAliases(packet.topicAliasMaximum) //  5: [MQTT-3.1.2-27]
 
   const asked = expiryAsked(packet)
-  const connack = welcome(connection, packet, clientId, asked, proof) // before the session is touched: nobody may be let in without hearing of it
+  const connack = welcome(connection, packet, clientId, asked, proof, serverKeepAliveSeconds) // before the session is touched: nobody may be let in without hearing of it
   const { session, resumed } = engine.sessions.open(clientId, connection, { clean: packet.cleanStart, expirySeconds: asked, will })
   connection.say(encodeConnack(packet.version, { ...connack, sessionPresent: resumed })) //  5: [MQTT-3.2.2-2]  3.1.1: [MQTT-3.2.2-1]
   connection.flush() // CONNACK comes before any answer of this turn  5: [MQTT-3.2.0-1]  3.1.1: [MQTT-3.2.0-1]
   connection.connected(session)
   if (resumed) session.resend()
+}
+
+/** The keep-alive that the hub gives a client which asked for a longer one or for none; undefined when it keeps its own. 3.x has no word for it. */
+function keepAliveGiven({ version, keepAliveSeconds }: ConnectPacket, maxSeconds: number): number | undefined {
+  const isTooLong = keepAliveSeconds === 0 || keepAliveSeconds > maxSeconds
+  return version === 5 && maxSeconds !== 0 && isTooLong ? maxSeconds : undefined
 }
 
 function expiryAsked(packet: ConnectPacket): number {
@@ -52,7 +59,14 @@ function expiryAsked(packet: ConnectPacket): number {
 }
 
 /** What CONNACK says. What the client can do without gives way when it takes only small packets.  5: [MQTT-3.1.2-24] */
-function welcome(connection: MqttConnection, packet: ConnectPacket, clientId: string, asked: number, proof: Proof | undefined): Connack {
+function welcome(
+  connection: MqttConnection,
+  packet: ConnectPacket,
+  clientId: string,
+  asked: number,
+  proof: Proof | undefined,
+  serverKeepAliveSeconds: number | undefined,
+): Connack {
   const needed: Connack = {
     reasonCode: 0,
     sessionExpirySeconds: asked > limits.sessionExpirySeconds ? limits.sessionExpirySeconds : undefined,
@@ -60,6 +74,7 @@ function welcome(connection: MqttConnection, packet: ConnectPacket, clientId: st
     maximumPacketSize: limits.packetBytes,
     assignedClientId: packet.clientId === '' ? clientId : undefined,
     topicAliasMaximum,
+    serverKeepAliveSeconds,
     authenticationMethod: packet.authenticationMethod, //  5: [MQTT-4.12.0-5], [MQTT-4.12.0-6]
     authenticationData: proof?.data,
   }

@@ -19,6 +19,8 @@ export interface EngineParts {
   readonly clock: Clock
   readonly metrics: Metrics
   readonly log: Logger
+  /** 0: whatever a client asks for.  5: section 3.2.2.3.14 */
+  readonly keepAliveMaxSeconds: number
   /** Ways for a client to prove who it is, by their names in CONNECT. */
   readonly methods: ReadonlyMap<string, AuthenticationMethod>
   /** Throws the `Refusal` for who may not come in without such a proof. Asked once for each connection. */
@@ -33,6 +35,7 @@ export class Engine {
   readonly clock: Clock
   readonly metrics: Metrics
   readonly log: Logger
+  readonly keepAliveMaxSeconds: number
   readonly methods: EngineParts['methods']
   readonly authenticate: EngineParts['authenticate']
   readonly turn = new Turn()
@@ -47,6 +50,7 @@ export class Engine {
     this.clock = parts.clock
     this.metrics = parts.metrics
     this.log = parts.log
+    this.keepAliveMaxSeconds = parts.keepAliveMaxSeconds
     this.methods = parts.methods
     this.authenticate = parts.authenticate
   }

@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import type { IConnectPacket, Packet } from 'mqtt-packet'
 import { limits } from '../../hub/limits.ts'
 import { HandClock } from '../kit/clock.ts'
+import { startHub } from '../kit/hub.ts'
 import { dial, hubOfFile, moor, refusalsWith } from '../kit/mqtt.ts'
 
 const clock = new HandClock()
@@ -240,4 +241,18 @@ test('two hundred devices that come at once are all let in', async (t) => {
   const fleet = await Promise.all(names.map((name, at) => moor(t, hub, name, at % 2 === 0 ? 4 : 5)))
   await Promise.all(fleet.map((client) => client.ping()))
   await Promise.all(fleet.map((client) => client.leave()))
+})
+
+test('with --keep-alive-max a client of MQTT 5 that asks for a longer keep-alive, or for none, is given this one', async (t) => {
+  const strict = await startHub(t, { keepAliveMaxSeconds: 20 }, clock)
+  const join = (clientId: string, version: 4 | 5, keepalive: number) => moor(t, strict, clientId, version, { keepalive })
+  const clients = await Promise.all([join('none', 5, 0), join('long', 5, 600), join('short', 5, 15), join('old', 4, 600)])
+  assert.deepEqual(
+    clients.map(({ connack }) => connack.properties?.serverKeepAlive),
+    [20, 20, undefined, undefined],
+  ) // section 3.2.2.3.14
+  clock.advance(32)
+  const [none, long, short, old] = clients
+  for (const client of [none, long, short]) assert.equal((await client.goodbye())?.code, 0x8d)
+  await old.ping()
 })
