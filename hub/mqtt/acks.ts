@@ -46,8 +46,6 @@ export function onStored(connection: MqttConnection, token: number): void {
  * error PUBACK would count as acknowledged.)
  */
 export function onFailed(connection: MqttConnection, token: number, why: Refusal): void {
-  const packetId = token & 0xffff
-  if (connection.state.is === 'connected' && typeOf(token) === 'pubrec') connection.session.receivedQoS2?.delete(packetId)
   if (why.row.retry) connection.close(why)
   else answer(connection, token, why.row.mqtt)
 }

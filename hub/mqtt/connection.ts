@@ -184,8 +184,10 @@ export class MqttConnection implements PacketHandler, Connection, Waiter, Timed,
     const { session } = this
     const known = session.releasedPublish(packetId)
     if (known && this.unreleased > 0) this.unreleased--
-    if (known && session.number !== 0) answerLater(this, 'pubcomp', packetId, 0)
-    else this.answer('pubcomp', packetId, known ? 0 : 0x92)
+    const reasonCode = known ? 0 : 0x92
+    // Also one that is not known: that it is free may still be on its way to the disk, from an earlier connection.
+    if (session.number !== 0) answerLater(this, 'pubcomp', packetId, reasonCode)
+    else this.answer('pubcomp', packetId, reasonCode)
   }
 
   onPubcomp(packetId: number): void {

@@ -11,6 +11,10 @@ export type Step = 'storing' | 'sent' | 'releasing' | 'released'
 export interface Sent {
   readonly delivery: Delivery
   step: Step
+  /** A commit is on its way that the step waits for. One at a time: a second one would come back when the step after this waits. */
+  waiting: boolean
+  /** It has been on a wire, on this connection or an earlier one. */
+  tried: boolean
 }
 
 export class Inflight {
@@ -25,13 +29,13 @@ export class Inflight {
   add(delivery: Delivery, step: Step = 'sent'): number {
     do this.#lastId = (this.#lastId % 65535) + 1
     while (this.#sent.has(this.#lastId))
-    this.#sent.set(this.#lastId, { delivery, step })
+    this.#sent.set(this.#lastId, { delivery, step, waiting: false, tried: false })
     return this.#lastId
   }
 
   /** What an earlier run of the hub had sent, in the order of the sends. */
   restore(packetId: number, delivery: Delivery, step: Step): void {
-    this.#sent.set(packetId, { delivery, step })
+    this.#sent.set(packetId, { delivery, step, waiting: false, tried: true })
     this.#lastId = packetId
   }
 

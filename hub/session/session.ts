@@ -28,6 +28,9 @@ interface OnDisk {
   readonly early: (() => void)[]
 }
 
+/** In the token of a wait: it is a PUBLISH of the client that waits, not a step of a delivery to it. */
+const publishBit = 1 << 16
+
 export class Session implements Timed, Member, Waiter {
   readonly clientId: string
   /** Its number in the store; 0 for a session that ends with the process. */
@@ -301,28 +304,40 @@ export class Session implements Timed, Member, Waiter {
   resend(): void {
     if (this.#presence.at !== 'online') return
     if (this.#onDisk !== undefined) {
-      this.#load(this.#onDisk).catch((error: Error) => this.#loadFailed(error))
+      const onDisk = this.#onDisk
+      this.#load(onDisk).catch((error: Error) => this.#loadFailed(onDisk, error))
       return
     }
     const { connection } = this.#presence
-    for (const [packetId, { step }] of this.#inflight?.entries() ?? []) {
+    for (const [packetId, sent] of this.#inflight?.entries() ?? []) {
+      const { step } = sent
       if (step === 'released') connection.sendRelease(packetId)
-      else if (step === 'sent') this.#unsent.push(packetId)
-      else this.#sessions.journal.after(this, packetId) // the disk failed it; what it waits for went into a later batch
+      else if (step !== 'releasing') this.#unsent.push(packetId)
+      // The disk failed it; what it waits for went into a later batch.
+      if ((step === 'storing' || step === 'releasing') && !sent.waiting) this.#waitFor(sent, packetId)
     }
     this.flush()
   }
 
-  #loadFailed(error: Error): void {
+  #loadFailed(onDisk: OnDisk, error: Error): void {
+    onDisk.loading = false
     if (this.#presence.at === 'online') this.#presence.connection.close(new Refusal('store-failed', { detail: error.message }))
   }
 
   #resendWaiting(connection: Connection): void {
     while (this.#unsent.length > 0 && connection.writable && this.#windowUsed() < connection.inflightMax) {
-      const packetId = this.#unsent.shift() as number
+      const packetId = this.#unsent[0] as number
       const sent = this.#inflight?.get(packetId)
-      if (sent !== undefined) this.#put(connection, sent.delivery, packetId, true) // else acknowledged meanwhile, unasked
+      if (sent?.step === 'storing') return // `stored` goes on from here
+      this.#unsent.shift()
+      if (sent?.step === 'sent') this.#put(connection, sent, packetId) // else acknowledged meanwhile, unasked
     }
+  }
+
+  /** `stored` or `failed` will be called for it. */
+  #waitFor(sent: Sent, packetId: number): void {
+    sent.waiting = true
+    this.#sessions.journal.after(this, packetId)
   }
 
   /** PUBACK, PUBCOMP, or a PUBREC that refuses: the delivery is over. */
@@ -333,7 +348,7 @@ export class Session implements Timed, Member, Waiter {
   }
 
   #finish(packetId: number, by: 'puback' | 'pubrec' | 'pubcomp'): void {
-    if (this.#inflight?.awaits(packetId) !== by) return
+    if (this.#inflight?.awaits(packetId) !== by) return // not even of one that waits for the disk: the client has not seen it
     const delivery = this.#inflight?.finish(packetId)
     if (delivery === undefined) return
     this.#recordEnd(delivery)
@@ -357,7 +372,7 @@ export class Session implements Timed, Member, Waiter {
     }
     sent.step = 'releasing'
     this.#sessions.sessionLog.released(this.number, sent.delivery.place)
-    this.#sessions.journal.after(this, packetId)
+    this.#waitFor(sent, packetId)
     return true
   }
 
@@ -366,6 +381,7 @@ export class Session implements Timed, Member, Waiter {
     this.receivedQoS2 ??= new Set()
     this.receivedQoS2.add(packetId)
     if (this.number !== 0) this.#sessions.sessionLog.received(this.number, packetId)
+    this.#sessions.journal.after(this, packetId | publishBit)
   }
 
   /** PUBREL came for it. False when the identifier was not in use. */
@@ -376,15 +392,18 @@ export class Session implements Timed, Member, Waiter {
   }
 
   /** The step of a QoS 2 delivery is on disk: now the client may hear of it. */
-  stored(packetId: number): void {
+  stored(token: number): void {
+    if ((token & publishBit) !== 0) return
+    const packetId = token
     const sent = this.#inflight?.get(packetId)
     if (sent === undefined || this.#presence.at === 'ended') return
+    sent.waiting = false
     const connection = this.#presence.at === 'online' ? this.#presence.connection : undefined
     if (sent.step === 'storing') {
       sent.step = 'sent'
       this.#storing--
       if (connection === undefined) return
-      this.#put(connection, sent.delivery, packetId, false)
+      if (!this.#unsent.includes(packetId)) this.#put(connection, sent, packetId)
       this.flush()
     } else if (sent.step === 'releasing') {
       sent.step = 'released'
@@ -392,8 +411,17 @@ export class Session implements Timed, Member, Waiter {
     }
   }
 
-  /** The disk takes nothing now. The step was told and will be stored with a later batch; the client is asked to come back then. */
-  failed(_packetId: number, why: Refusal): void {
+  /**
+   * The disk takes nothing now. A step was told and will be stored with a later batch, a PUBLISH was not taken; the client is asked to come
+   * back, whichever connection it has by now: one that sent the PUBLISH again would be told that it is stored.
+   */
+  failed(token: number, why: Refusal): void {
+    const packetId = token & ~publishBit
+    if (packetId !== token) this.receivedQoS2?.delete(packetId)
+    else {
+      const sent = this.#inflight?.get(packetId)
+      if (sent !== undefined) sent.waiting = false
+    }
     if (this.#presence.at === 'online') this.#presence.connection.close(why)
   }
 
@@ -439,18 +467,22 @@ export class Session implements Timed, Member, Waiter {
       return
     }
     const waitsForDisk = qos === 2 && this.number !== 0
-    const packetId = this.#ownInflight().add(delivery, waitsForDisk ? 'storing' : 'sent')
+    const inflight = this.#ownInflight()
+    const packetId = inflight.add(delivery, waitsForDisk ? 'storing' : 'sent')
     this.#record(delivery, packetId)
+    const sent = inflight.get(packetId) as Sent
     if (waitsForDisk) {
       this.#storing++
-      this.#sessions.journal.after(this, packetId)
-    } else this.#put(connection, delivery, packetId, false)
+      this.#waitFor(sent, packetId)
+    } else this.#put(connection, sent, packetId)
   }
 
   /** What is larger than the client takes counts as delivered.  5: [MQTT-3.1.2-25] */
-  #put(connection: Connection, delivery: Delivery, packetId: number, dup: boolean): void {
+  #put(connection: Connection, sent: Sent, packetId: number): void {
+    const { delivery, tried } = sent
     const { message, qos, retain, identifiers } = delivery
-    if (connection.send(message, qos, retain, identifiers, packetId, dup)) return
+    sent.tried = true
+    if (connection.send(message, qos, retain, identifiers, packetId, tried)) return
     this.#sessions.metrics.dropped('too-large')
     this.#inflight?.finish(packetId)
     this.#recordEnd(delivery)

@@ -25,7 +25,7 @@ export interface OpenOptions {
 }
 
 /** What sessions ask of the store. */
-export type SessionStore = Pick<Store, 'sessionLog' | 'owed'> & { readonly journal: Pick<Journal, 'after'> }
+export type SessionStore = Pick<Store, 'sessionLog' | 'owed' | 'lastSessionAtStart'> & { readonly journal: Pick<Journal, 'after'> }
 
 export class Sessions {
   readonly outboxBudget: OutboxBudget = { bytes: 0 }
@@ -42,12 +42,13 @@ export class Sessions {
   #online = 0
   #countMax = 0
   #expired = 0
-  #lastNumber = 0
+  #lastNumber: number
 
   constructor(store: SessionStore, router: Router, wheel: Wheel, clock: Clock, metrics: Metrics, watcher: SessionWatcher) {
     this.#store = store
     this.sessionLog = store.sessionLog
     this.journal = store.journal
+    this.#lastNumber = store.lastSessionAtStart
     this.#router = router
     this.#wheel = wheel
     this.#clock = clock
@@ -98,7 +99,6 @@ export class Sessions {
       const session = new Session(record.clientId, record.number, this, this.#router)
       session.restore(record)
       this.#sessions.set(record.clientId, session)
-      this.#lastNumber = record.number
       // A wall clock that was set back must not keep it for longer than it asked.
       const awaySeconds = Math.max(0, nowMs - record.awayMs) / 1000
       if (record.will !== undefined || awaySeconds >= record.expirySeconds) due.push([session, awaySeconds])

@@ -219,6 +219,8 @@ export interface Store {
   readonly sessionLog: SessionLog
   /** The sessions on record when the store was opened, in the order of their numbers; read once. */
   readonly sessionsAtStart: Iterable<StoredSession>
+  /** The largest number that any session had by then; 0 for none. */
+  readonly lastSessionAtStart: number
   /** Messages at QoS 1 and 2 that were stored, and of which nobody can say whether those who are owed them were told; in their order. */
   readonly unroutedAtStart: readonly Message[]
   /** What a session was owed when the store was opened, in the order of places. Read once, when the session is first needed again. */

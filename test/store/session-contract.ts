@@ -116,12 +116,13 @@ export function sessionContract(name: string, open: OpenStore): void {
         log.subscribed(1, { filter: 'kept', ...options(1) })
         log.left(1, 60, true)
         log.opened(1, 'twice', 90, undefined)
-        log.opened(2, 'ended', 60, will)
-        log.subscribed(2, { filter: 'x', ...options(1) })
-        log.ended(2)
-        log.opened(3, 'published', 60, will)
-        log.willSent(3)
+        log.opened(2, 'published', 60, will)
+        log.willSent(2)
+        log.opened(3, 'ended', 60, will)
+        log.subscribed(3, { filter: 'x', ...options(1) })
+        log.ended(3)
       })
+      assert.equal(store.lastSessionAtStart, 3, 'the number of an ended one is not given again')
       const sessions = [...store.sessionsAtStart]
       assert.deepEqual(
         sessions.map(({ clientId, expirySeconds, will }) => [clientId, expirySeconds, will]),

@@ -60,7 +60,7 @@ export async function openSqliteStore({ folder, durability, clock }: SqliteOptio
       commit: (batch) => writer.call('commit', [batch], [batch.buffer]),
     })
     hooks.journal = journal
-    const sessions = sessionsOf(await reader.call('sessions', [opened.lastSignOfLifeMs]))
+    const sessions = sessionsOf(await reader.call('sessions', []))
     return new SqliteStore(durability, opened, sessions, journal, writer, reader, figures, hooks)
   } catch (error) {
     await Promise.all([writer.stop(), reader.stop()])
@@ -95,6 +95,7 @@ class SqliteStore implements Store {
   readonly retainedAtStart: readonly Message[]
   readonly sessionLog: SqliteSessionLog
   readonly sessionsAtStart: Iterable<StoredSession>
+  readonly lastSessionAtStart: number
   readonly unroutedAtStart: readonly Message[]
   readonly #lastPlaceAtStart: number
   readonly #writer: Thread<WriterFunctions>
@@ -104,7 +105,7 @@ class SqliteStore implements Store {
 
   constructor(
     durability: Durability,
-    { deviceIds, deviceNumbers, retained, unrouted, nextSeq }: Opened,
+    { deviceIds, deviceNumbers, retained, lastSession, unrouted, nextSeq }: Opened,
     sessions: Iterable<StoredSession>,
     journal: SqliteJournal,
     writer: Thread<WriterFunctions>,
@@ -115,9 +116,10 @@ class SqliteStore implements Store {
     this.durability = durability
     this.journal = journal
     this.devicesAtStart = new Map(deviceIds.map((id, at) => [id, deviceNumbers[at]!]))
-    this.retainedAtStart = retained.map(toMessage)
+    this.retainedAtStart = retained.map(retainedMessage)
     this.sessionLog = new SqliteSessionLog(journal)
     this.sessionsAtStart = sessions
+    this.lastSessionAtStart = lastSession
     this.unroutedAtStart = unrouted
     this.#lastPlaceAtStart = nextSeq - 1
     this.#writer = writer
@@ -213,7 +215,7 @@ function restrict(path: string, mode: number): void {
   }
 }
 
-function toMessage({ topic, seq, atMs, qos, properties, payload }: RetainedRow): Message {
+export function retainedMessage({ topic, seq, atMs, qos, properties, payload }: RetainedRow): Message {
   return {
     seq,
     topic,

@@ -16,7 +16,7 @@ export interface ReaderFunctions {
   /** The devices on record among these. */
   devices(ids: readonly DeviceId[]): Device[]
   history(query: HistoryQuery): Series[]
-  sessions(lastSignOfLifeMs: number): SessionColumns
+  sessions(): SessionColumns
   /** What the session is owed, up to this place. */
   owed(session: number, lastPlace: number): StoredDelivery[]
   close(): void
@@ -87,8 +87,8 @@ class Reader {
     return this.#atOneMoment(() => this.#history.read(query))
   }
 
-  sessions(lastSignOfLifeMs: number): SessionColumns {
-    return this.#atOneMoment(() => readSessions(this.#db, lastSignOfLifeMs))
+  sessions(): SessionColumns {
+    return this.#atOneMoment(() => readSessions(this.#db))
   }
 
   owed(session: number, lastPlace: number): StoredDelivery[] {
@@ -132,7 +132,7 @@ serve({
   page: (query) => opened().page(query),
   devices: (ids) => opened().devices(ids),
   history: (query) => opened().history(query),
-  sessions: (lastSignOfLifeMs) => opened().sessions(lastSignOfLifeMs),
+  sessions: () => opened().sessions(),
   owed: (session, lastPlace) => opened().owed(session, lastPlace),
   close: () => opened().close(),
 } satisfies ReaderFunctions)

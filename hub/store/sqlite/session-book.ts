@@ -147,13 +147,13 @@ export class SessionBook {
   }
 
   /** Writes the sessions that have waited longest. */
-  flushSlice(): void {
+  flushSlice(changesMost = changesPerSlice): void {
     const slice: SessionChanges[] = []
     let changes = 0
     for (const session of this.#changed.values()) {
       slice.push(session)
       changes += session.count
-      if (changes >= changesPerSlice) break
+      if (changes >= changesMost) break
     }
     if (slice.length === 0) return
     this.#tables.write(slice)

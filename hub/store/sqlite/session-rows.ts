@@ -44,13 +44,21 @@ export interface SessionColumns {
 
 const joint = '\0'
 
-/** Sessions of which nobody knows since when they are away were connected at `lastSignOfLifeMs`. */
-export function readSessions(db: Database, lastSignOfLifeMs: number): SessionColumns {
+/**
+ * After the end of a run, or its death: whoever was connected then is away since. It is written down, because the next run may die before a
+ * client comes back, and its signs of life are later.
+ */
+export function leaveAll(db: Database, awayMs: number): void {
+  db.prepare('UPDATE sessions SET away_ms = ? WHERE away_ms IS NULL').run(awayMs)
+}
+
+/** None is connected, see `leaveAll`. */
+export function readSessions(db: Database): SessionColumns {
   const rows = db
-    .prepare<[number], SessionRow>(`
-      SELECT number, client_id, expiry_s, coalesce(away_ms, ?), will, owed_count, owed_bytes, owed_shared FROM sessions ORDER BY number`)
+    .prepare<[], SessionRow>(`
+      SELECT number, client_id, expiry_s, away_ms, will, owed_count, owed_bytes, owed_shared FROM sessions ORDER BY number`)
     .raw()
-    .all(lastSignOfLifeMs)
+    .all()
   const subscriptions = db
     .prepare<[], SubscriptionRow>('SELECT session, filter, options, identifier FROM subscriptions ORDER BY session')
     .raw()

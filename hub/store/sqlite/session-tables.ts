@@ -1,6 +1,10 @@
 // In the writer thread: the statements behind session-book.ts. One call of `write` is one transaction.
 import type { Database } from 'better-sqlite3'
+import { metaOf, setMeta } from './meta.ts'
 import type { SessionChanges } from './session-book.ts'
+
+/** The largest number of any session there was. */
+export const lastSessionName = 'last_session'
 
 /** What keeping a delivery costs the loop's memory besides its frame; see `Outbox`. */
 const deliveryBytes = 64
@@ -8,10 +12,12 @@ const deliveryBytes = 64
 export class SessionTables {
   readonly #db: Database
   readonly #sql: ReturnType<typeof statements>
+  #lastNumber: number
 
   constructor(db: Database) {
     this.#db = db
     this.#sql = statements(db)
+    this.#lastNumber = metaOf(db, lastSessionName)
   }
 
   /** Undefined for a session that is not on record. */
@@ -27,6 +33,10 @@ export class SessionTables {
         else this.#writeSession(session, refs)
       }
       for (const [seq, { by, frame }] of refs.all) this.#refer(seq, by, frame)
+      // No number is ever used twice: a replay would take the end of the one for the end of the other.
+      const lastNumber = slice.reduce((last, { number }) => Math.max(last, number), this.#lastNumber)
+      if (lastNumber > this.#lastNumber) setMeta(this.#db, lastSessionName, lastNumber)
+      this.#lastNumber = lastNumber
     })()
   }
 

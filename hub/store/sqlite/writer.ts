@@ -8,19 +8,22 @@ import type { DeviceId } from '../../../devices/device.ts'
 import type { Message } from '../../../devices/message.ts'
 import { Refusal } from '../../errors.ts'
 import { limits } from '../../limits.ts'
-import { type Durability, frameFlags, type Watch } from '../store.ts'
+import type { Durability, Watch } from '../store.ts'
 import { ChangeFeed } from './changes.ts'
-import { factKinds } from './fact.ts'
+import { Commits } from './commits.ts'
 import { figure, type SharedFigures } from './figures.ts'
-import { FrameCursor, frameKinds } from './frame.ts'
-import { inspect } from './inspect.ts'
-import type { CommitResult, KeptFrames, SealedBatch } from './journal.ts'
+import { FrameCursor } from './frame.ts'
+import type { CommitResult, SealedBatch } from './journal.ts'
+import { keptOf } from './kept.ts'
 import { lockFolder } from './lock.ts'
+import { metaOf, setMeta } from './meta.ts'
 import { Projection } from './projection.ts'
+import { lastSignOfLifeMs, readRetained, replay, unrouted } from './recovery.ts'
 import { migrate, prepareWriter, setSynchronous } from './schema.ts'
 import { SeriesBook } from './series.ts'
 import { SessionBook } from './session-book.ts'
-import { messageAt } from './session-rows.ts'
+import { leaveAll } from './session-rows.ts'
+import { lastSessionName } from './session-tables.ts'
 import { notify, serve } from './thread.ts'
 
 export interface OpenOptions {
@@ -35,8 +38,7 @@ export interface Opened {
   readonly deviceIds: readonly DeviceId[]
   readonly deviceNumbers: Float64Array
   readonly retained: readonly RetainedRow[]
-  /** Unix ms: sessions that were connected when the last run ended are away since. */
-  readonly lastSignOfLifeMs: number
+  readonly lastSession: number
   readonly unrouted: readonly Message[]
 }
 
@@ -74,8 +76,7 @@ class Writer {
   readonly #book: SeriesBook
   readonly #sessions: SessionBook
   readonly #projection: Projection
-  readonly #insertBatch: Database.Statement
-  readonly #insertDevice: Database.Statement
+  readonly #commits: Commits
   #committedSeq: number
   #failed: Error | undefined
   #turnPending: NodeJS.Immediate | undefined
@@ -99,11 +100,8 @@ class Writer {
       const isForeign = error instanceof SqliteError && error.code === 'SQLITE_NOTADB'
       throw isForeign ? new Error(`${join(folder, 'mooring.db')} is not a database of Mooring; choose another folder with --data.`) : error
     }
-    this.#insertBatch = this.#db.prepare(
-      'INSERT INTO journal (first_seq, last_seq, count, at_ms, bytes, routed_seq) VALUES (?, ?, ?, ?, ?, ?)',
-    )
-    this.#insertDevice = this.#db.prepare('INSERT INTO devices (number, id, name, created_ms) VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING')
-    const projectedSeq = this.#meta('projected_seq')
+    this.#commits = new Commits(this.#db)
+    const projectedSeq = metaOf(this.#db, 'projected_seq')
     const journalSeq = this.#db.prepare<[], number>('SELECT last_seq FROM journal ORDER BY first_seq DESC LIMIT 1').pluck().get()
     this.#committedSeq = Math.max(projectedSeq, journalSeq ?? 0)
     this.#sessions = new SessionBook(this.#db, projectedSeq)
@@ -112,20 +110,19 @@ class Writer {
   }
 
   open(): Opened {
-    this.#replay()
-    const epoch = this.#meta('epoch') + 1
-    this.#setMeta('epoch', epoch)
+    replay(this.#db, this.#projection, this.#book, this.#sessions)
+    leaveAll(this.#db, lastSignOfLifeMs(this.#db))
+    const epoch = metaOf(this.#db, 'epoch') + 1
+    setMeta(this.#db, 'epoch', epoch)
     const devices = this.#db.prepare<[], { id: DeviceId; number: number }>('SELECT id, number FROM devices').all()
     return {
       epoch,
       nextSeq: this.#committedSeq + 1,
       deviceIds: devices.map(({ id }) => id),
       deviceNumbers: Float64Array.from(devices, ({ number }) => number),
-      retained: this.#db
-        .prepare<[], RetainedRow>('SELECT topic, seq, at_ms AS atMs, qos, properties, payload FROM retained ORDER BY topic')
-        .all(),
-      lastSignOfLifeMs: this.#lastSignOfLifeMs(),
-      unrouted: this.#unrouted(),
+      retained: readRetained(this.#db),
+      lastSession: metaOf(this.#db, lastSessionName),
+      unrouted: unrouted(this.#db),
     }
   }
 
@@ -135,11 +132,7 @@ class Writer {
     try {
       if (this.#failed !== undefined) throw this.#failed
       if (!this.#makeRoom()) return this.#answer({ is: 'full', kept: keptOf(cursor.bytes) }, release)
-      const { refused, checked, devices } = inspect(cursor)
-      this.#db.transaction(() => {
-        for (const { number, id, atMs } of devices) this.#insertDevice.run(number, id, id, atMs)
-        this.#insertBatch.run(batch.firstSeq, batch.lastSeq, batch.count, batch.atMs, cursor.bytes, batch.routedSeq)
-      })()
+      const { refused, checked } = this.#commits.store(batch, cursor)
       this.#committedSeq = batch.lastSeq
       this.#figures[figure.telemetryRefused]! += refused.length
       this.#book.journalGrew(batch.length, batch.lastSeq)
@@ -169,7 +162,7 @@ class Writer {
 
   /** Not fsynced: a power cut that takes the newest one makes sessions away for some seconds more. */
   signOfLife(atMs: number): void {
-    this.#tryFlush(() => this.#setMeta('alive_ms', atMs))
+    this.#tryFlush(() => setMeta(this.#db, 'alive_ms', atMs))
   }
 
   async close(): Promise<void> {
@@ -186,59 +179,6 @@ class Writer {
     this.#changes.stop()
     this.#db.close()
     this.#lock.close()
-  }
-
-  /** A crash left batches that are in the journal and not, or not all, in the tables. */
-  #replay(): void {
-    const rows = this.#db.prepare<{ seq: number }, { lastSeq: number; routedSeq: number; bytes: Buffer }>(`
-        SELECT last_seq AS lastSeq, routed_seq AS routedSeq, bytes FROM journal
-        WHERE first_seq >= coalesce((SELECT max(first_seq) FROM journal WHERE first_seq <= $seq), 0) AND last_seq > $seq
-        ORDER BY first_seq LIMIT 1`)
-    const next = () => rows.get({ seq: this.#book.gatheredSeq })
-    for (let row = next(); row !== undefined; row = next()) {
-      this.#projection.add({
-        cursor: new FrameCursor(row.bytes),
-        lastSeq: row.lastSeq,
-        routedSeq: row.routedSeq,
-        checked: undefined,
-        replayed: true,
-        release: () => {},
-      })
-      while (this.#projection.lagBytes > 0) {
-        this.#projection.step(Number.POSITIVE_INFINITY)
-        if (this.#sessions.dueInMs === 0) this.#sessions.flushSlice()
-        if (this.#book.dueInMs === 0) this.#book.flushSlice()
-      }
-    }
-    this.#sessions.flushAll()
-    this.#book.flushAll()
-  }
-
-  /** The hub may have been silent for long before it died, so what it wrote last is not all it said. */
-  #lastSignOfLifeMs(): number {
-    const newest = this.#db.prepare<[], number>('SELECT at_ms FROM journal ORDER BY first_seq DESC LIMIT 1').pluck().get()
-    return Math.max(this.#meta('alive_ms'), newest ?? 0)
-  }
-
-  /** After a crash: stored messages at QoS 1 and 2 of which the journal does not say that they were handed on. */
-  #unrouted(): Message[] {
-    const newest = this.#db
-      .prepare<[], { routedSeq: number; lastSeq: number }>(
-        'SELECT routed_seq AS routedSeq, last_seq AS lastSeq FROM journal ORDER BY first_seq DESC LIMIT 1',
-      )
-      .get()
-    const hasSessions = this.#db.prepare('SELECT 1 FROM sessions LIMIT 1').get() !== undefined
-    if (newest === undefined || newest.routedSeq >= newest.lastSeq || !hasSessions) return []
-    const messages: Message[] = []
-    const rows = this.#db.prepare<[number], Buffer>('SELECT bytes FROM journal WHERE last_seq > ? ORDER BY first_seq').pluck()
-    for (const bytes of rows.iterate(newest.routedSeq)) {
-      const cursor = new FrameCursor(bytes)
-      while (cursor.next()) {
-        const isOwed = cursor.kind === frameKinds.message && (cursor.flags & frameFlags.qos) !== 0
-        if (isOwed && cursor.seq > newest.routedSeq && cursor.sealed) messages.push(messageAt(cursor))
-      }
-    }
-    return messages
   }
 
   /** False when nothing can be stored now: the disk is nearly full, or the series are so far behind that they must come first and cannot. */
@@ -322,35 +262,6 @@ class Writer {
     this.#projection.letGo()
     notify('fatal', error)
   }
-
-  #setMeta(name: string, value: number): void {
-    this.#db
-      .prepare('INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value')
-      .run(name, Math.round(value))
-  }
-
-  #meta(name: string): number {
-    return this.#db.prepare<[string], number>('SELECT value FROM meta WHERE name = ?').pluck().get(name) ?? 0
-  }
-}
-
-/** What of a batch that failed is not lost with its messages; sealed again when it is committed. */
-function keptOf(bytes: Buffer): KeptFrames | undefined {
-  const cursor = new FrameCursor(bytes)
-  const frames: Buffer[] = []
-  let firstSeq = 0
-  let lastSeq = 0
-  while (cursor.next()) {
-    const isFact = cursor.kind === frameKinds.fact
-    if (!isFact && cursor.kind !== frameKinds.device) continue
-    // These two tell of a message that is in no other batch.
-    if (isFact && (cursor.flags === factKinds.received || cursor.flags === factKinds.willSent)) continue
-    frames.push(bytes.subarray(cursor.start, cursor.end))
-    if (firstSeq === 0) firstSeq = cursor.seq
-    lastSeq = cursor.seq
-  }
-  // Copied, because the batch's buffer goes back to the loop on its own.
-  return frames.length === 0 ? undefined : { frames: Buffer.concat(frames), count: frames.length, firstSeq, lastSeq }
 }
 
 function isFull(error: unknown): boolean {
