@@ -102,10 +102,10 @@ export class SessionBook {
     this.#routedSeq = projectedSeq
   }
 
-  /** The journal is not needed up to here; Infinity when nothing waits. */
+  /** The journal is not needed up to here: neither by facts that wait to be written nor by those that are still to come. */
   get settledSeq(): number {
     for (const { neededSeq } of this.#changed.values()) return neededSeq - 1
-    return Number.POSITIVE_INFINITY
+    return this.#routedSeq
   }
 
   /** The batch was projected; it is kept while facts may name its messages. */
