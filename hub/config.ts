@@ -169,10 +169,15 @@ export interface Configuration {
   readonly command: 'run' | 'help' | 'check' | 'version' | 'scram-user'
   /** Whose line `scram-user` prints; empty for other commands. */
   readonly scramUser: string
+  /** A sentence for each MOORING_* variable that is no setting: it may be there for another reason, so it does not end the start. */
+  readonly warnings: readonly string[]
 }
 
 const names = Object.keys(settings) as SettingName[]
 const defaultFile = 'mooring.toml'
+
+/** MOORING_* variables that are not for the hub: what tests read, and what Kubernetes sets for a service of this name (`tcp://…` is its too). */
+const foreignVariables = /^MOORING_((TEST|FUZZ|KILL|SIMULATION)_|(.+_)?SERVICE_(HOST|PORT)|(.+_)?PORT_\d+_(TCP|UDP|SCTP))/
 
 /** Flags win over the environment, the environment over the file, the file over the default. Throws `SettingError`. */
 export function readConfiguration(argv: readonly string[], environment: Readonly<Record<string, string | undefined>>): Configuration {
@@ -205,6 +210,7 @@ export function readConfiguration(argv: readonly string[], environment: Readonly
     sources: sources as Record<SettingName, string>,
     command: flags.command,
     scramUser: flags.values.get('scram-user') ?? '',
+    warnings: unknownVariables(environment),
   }
 }
 
@@ -216,6 +222,17 @@ export function settingsWith(changes: Partial<Settings>): Settings {
 
 function environmentName(flag: string): string {
   return `MOORING_${flag.toUpperCase().replaceAll('-', '_')}`
+}
+
+function unknownVariables(environment: Readonly<Record<string, string | undefined>>): string[] {
+  const known = new Set(['MOORING_CONFIG', ...names.map((name) => environmentName(settings[name].flag))])
+  return Object.entries(environment)
+    .filter(([name]) => name.startsWith('MOORING_') && !known.has(name) && !foreignVariables.test(name))
+    .filter(([, value]) => !/^(tcp|udp|sctp):\/\//.test(value ?? ''))
+    .map(([name]) => {
+      const flag = name.slice('MOORING_'.length).toLowerCase().replaceAll('_', '-')
+      return `There is no setting ${name}, so it is passed over. ${nearest(flag, environmentName)}--help lists them all.`
+    })
 }
 
 function readFlags(argv: readonly string[]): { command: Configuration['command']; values: Map<string, string> } {
@@ -274,9 +291,9 @@ function splitOnce(text: string, mark: string): [string, string | undefined] {
 }
 
 /** "Did you mean …? " for a name that is a typing error or two away from a setting; else nothing. */
-function nearest(word: string): string {
-  const [closest] = names.map((name) => settings[name].flag).sort((a, b) => distance(word, a) - distance(word, b))
-  return closest !== undefined && distance(word, closest) <= 2 ? `Did you mean --${closest}? ` : ''
+function nearest(word: string, write = (flag: string) => `--${flag}`): string {
+  const [closest] = ['config', ...names.map((name) => settings[name].flag)].sort((a, b) => distance(word, a) - distance(word, b))
+  return closest !== undefined && distance(word, closest) <= 2 ? `Did you mean ${write(closest)}? ` : ''
 }
 
 /** Levenshtein's: letters to add, drop or change. */

@@ -30,12 +30,14 @@ async function main(): Promise<void> {
     process.exitCode = 2
     return
   }
-  const { command, settings } = configuration
+  const { command, warnings } = configuration
   if (command === 'help') console.log(helpText())
-  else if (command === 'check') console.log(checkText(configuration))
-  else if (command === 'version') console.log(version)
+  else if (command === 'check') {
+    for (const warning of warnings) console.error(`mooring: ${warning}`)
+    console.log(checkText(configuration))
+  } else if (command === 'version') console.log(version)
   else if (command === 'scram-user') await printUser(configuration.scramUser)
-  else await run(settings)
+  else await run(configuration)
 }
 
 /** The password comes on stdin, where neither the list of processes nor the history of a shell shows it. */
@@ -53,13 +55,14 @@ async function printUser(name: string): Promise<void> {
   }
 }
 
-async function run(settings: Configuration['settings']): Promise<void> {
+async function run({ settings, warnings }: Configuration): Promise<void> {
   const startedMs = performance.now()
   // Log lines go to stderr: stdout is for the ready page alone.
   const log = pino(
     { level: settings.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime },
     pino.destination({ dest: 2, sync: true }),
   )
+  for (const warning of warnings) log.warn(warning)
   let hub: Hub
   try {
     hub = await startHub({

@@ -1,7 +1,10 @@
 // What the hub counts about itself: plain numbers, added to on the hot path and read by whoever shows them.
 import type { RefusalCode } from './errors.ts'
 
-/** Why a subscriber did not get a message that it had asked for, as people read it. */
+/**
+ * Why a subscriber did not get a message that it was owed, as people read it. A retained message that expired before anyone subscribed is not
+ * among them, nor one at QoS 0 for a client that is away: nobody was owed it.
+ */
 export const dropReasons = {
   'outbox-full':
     'The outbox of the session was full (limits.outboxMessages, outboxBytes, outboxBytesAll), so what came last was not taken.',
@@ -10,6 +13,7 @@ export const dropReasons = {
   expired: 'Its Message Expiry Interval had passed.',
   'too-large': 'It was larger than the Maximum Packet Size of the client.',
   'no-member': 'No member of the shared group could be owed it.',
+  'session-ended': 'The session ended before the client had taken it.',
 } as const
 
 export type DropReason = keyof typeof dropReasons
@@ -39,13 +43,13 @@ export class Metrics {
     return this.#droppedAll
   }
 
-  dropped(reason: DropReason): void {
-    this.#droppedAll++
-    this.#dropped.set(reason, (this.#dropped.get(reason) ?? 0) + 1)
+  dropped(reason: DropReason, count = 1): void {
+    this.#droppedAll += count
+    this.#dropped.set(reason, this.droppedFor(reason) + count)
   }
 
-  get drops(): ReadonlyMap<DropReason, number> {
-    return this.#dropped
+  droppedFor(reason: DropReason): number {
+    return this.#dropped.get(reason) ?? 0
   }
 
   refused(code: RefusalCode): void {

@@ -11,7 +11,7 @@ import { describe, type TestContext, test } from 'node:test'
 import { readConfiguration, SettingError, settings } from '../hub/config.ts'
 import { newFolder, spawnHub } from './kit/hub.ts'
 import { moor } from './kit/mqtt.ts'
-import { root } from './kit/sources.ts'
+import { readSources, root } from './kit/sources.ts'
 
 const main = join(root, 'hub', 'main.ts')
 const freePorts = ['--mqtt-port', '0', '--http-port', '0']
@@ -46,6 +46,11 @@ function assertSentence(ended: Ended, code: number, sentence: RegExp): void {
   assert.match(ended.stderr, sentence)
   assert.match(ended.stderr, /^mooring: .+\n$/)
   assert.equal(ended.stdout, '')
+}
+
+/** Said, and said once. */
+function assertTold(text: string, line: RegExp): void {
+  assert.equal(text.split('\n').filter((said) => line.test(said)).length, 1, text)
 }
 
 /** Starts a hub as a person does and returns what it prints once it is ready. */
@@ -145,6 +150,54 @@ describe('settings', () => {
       )
     })
   }
+
+  const warningsOf = (variables: Record<string, string>) => readConfiguration([], variables).warnings
+
+  test('a variable that is no setting is named, with the one that was meant', () => {
+    assert.deepEqual(warningsOf({ MOORING_MQT_PORT: '1', MOORING_COLOUR: 'red', MOORING_CONFG: 'x', MOORED: 'y', PATH: 'z' }), [
+      'There is no setting MOORING_MQT_PORT, so it is passed over. Did you mean MOORING_MQTT_PORT? --help lists them all.',
+      'There is no setting MOORING_COLOUR, so it is passed over. --help lists them all.',
+      'There is no setting MOORING_CONFG, so it is passed over. Did you mean MOORING_CONFIG? --help lists them all.',
+    ])
+  })
+
+  test('no word about variables that are settings, of the tests, or set by Kubernetes for a service named mooring', () => {
+    const ofTests = readSources(['test', 'simulators']).flatMap(({ text }) =>
+      [...text.matchAll(/process\.env\['(MOORING_\w+)'\]/g)].map(([, name]) => name as string),
+    )
+    assert.ok(ofTests.includes('MOORING_TEST_LOG'))
+    assert.deepEqual(warningsOf(Object.fromEntries(ofTests.map((name) => [name, '1']))), [])
+    assert.deepEqual(warningsOf({ MOORING_HTTP_PORT: '9000', MOORING_SCRAM_FILE: '' }), [])
+    const address = 'tcp://10.0.0.1:1883'
+    const ofKubernetes = { MOORING_SERVICE_HOST: '10.0.0.1', MOORING_SERVICE_PORT_MQTT: '1883', MOORING_PORT: address }
+    assert.deepEqual(warningsOf({ ...ofKubernetes, MOORING_PORT_1883_TCP: address, MOORING_PORT_1883_TCP_ADDR: '10.0.0.1' }), [])
+    assert.equal(warningsOf({ MOORING_PORT: '9000' }).length, 1, 'which is what somebody might write by hand')
+  })
+
+  test('a variable that is no setting is told once: by --check on stderr, by a start in the log, and the hub starts', async (t) => {
+    const folder = newFolder(t)
+    const checked = run(folder, ['--check'], { MOORING_DURABILTY: 'memory' })
+    assertTold(checked.stderr, /^mooring: There is no setting MOORING_DURABILTY, .+Did you mean MOORING_DURABILITY\?/)
+    assert.match(checked.stdout, /^durability +fsync +default$/m)
+    assert.equal(checked.code, 0)
+
+    const child = spawn(process.execPath, [main, ...freePorts], {
+      cwd: folder,
+      env: environment({ MOORING_DURABILTY: 'memory' }),
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    const exited = once(child, 'exit')
+    t.after(async () => {
+      child.kill('SIGKILL')
+      await exited
+    })
+    let stderr = ''
+    child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
+    await once(child.stdout, 'data')
+    child.kill('SIGTERM')
+    assert.deepEqual(await exited, [0, null])
+    assertTold(stderr, /"level":40.+There is no setting MOORING_DURABILTY/)
+  })
 
   test('a wrong flag, variable or key ends the start with exit code 2 and makes no database', (t) => {
     const folder = newFolder(t)

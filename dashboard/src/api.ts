@@ -54,6 +54,7 @@ export interface Hub {
   readonly figures: Figures
   readonly limits: readonly { readonly name: string; readonly value: number; readonly reason: string; readonly used: number | null }[]
   readonly refusals: readonly { readonly code: string; readonly sentence: string; readonly count: number }[]
+  readonly drops: readonly { readonly reason: string; readonly sentence: string; readonly count: number }[]
 }
 
 export interface Listener {

@@ -1,7 +1,9 @@
-// GET /v1/hub: how the hub stands, every bound with its use, every refusal with its count. And the two answers supervisors ask for.
+// GET /v1/hub: how the hub stands, every bound with its use, every refusal and every reason to drop a delivery with its count. And the two
+// answers supervisors ask for.
 import type { FastifyInstance } from 'fastify'
 import { type RefusalCode, refusals } from '../errors.ts'
 import { limitReasons, limits } from '../limits.ts'
+import { type DropReason, dropReasons } from '../metrics.ts'
 import type { ApiParts } from './parts.ts'
 
 export function hubRoutes(app: FastifyInstance, parts: ApiParts): void {
@@ -9,7 +11,12 @@ export function hubRoutes(app: FastifyInstance, parts: ApiParts): void {
 
   app.get(
     '/v1/hub',
-    { schema: { summary: 'The hub itself', description: 'Figures of this second, limits with their use, refusals since the start.' } },
+    {
+      schema: {
+        summary: 'The hub itself',
+        description: 'Figures of this second, limits with their use, refusals and dropped deliveries since the start.',
+      },
+    },
     () => {
       const figures = parts.figures()
       return {
@@ -29,6 +36,11 @@ export function hubRoutes(app: FastifyInstance, parts: ApiParts): void {
           code,
           sentence,
           count: metrics.refusedBy(code as RefusalCode),
+        })),
+        drops: Object.entries(dropReasons).map(([reason, sentence]) => ({
+          reason,
+          sentence,
+          count: metrics.droppedFor(reason as DropReason),
         })),
       }
     },

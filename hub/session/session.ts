@@ -259,8 +259,10 @@ export class Session implements Timed, Member, Waiter {
     for (let next = this.#outbox?.take(); next !== undefined; next = this.#outbox?.take()) this.#passOn(next)
     const { number } = this
     if (number === 0) return
-    if (this.#onDisk?.byGroups !== true) this.#sessions.sessionLog.ended(number)
-    else {
+    if (this.#onDisk?.byGroups !== true) {
+      this.#sessions.metrics.dropped('session-ended', this.outboxCount) // what is still on disk is counted, not read
+      this.#sessions.sessionLog.ended(number)
+    } else {
       // Until the others have it, it stays on record here.
       this.#sessions.owed(this).then((deliveries) => {
         for (const stored of deliveries) {
@@ -275,12 +277,16 @@ export class Session implements Timed, Member, Waiter {
 
   #passOnSent(delivery: Delivery, step: Sent['step']): void {
     if (delivery.qos === 1) this.#passOn(delivery)
-    else if (delivery.group !== undefined && (step === 'storing' || step === 'sent')) this.#sessions.metrics.dropped('no-member')
+    else if (step === 'storing' || step === 'sent') {
+      this.#sessions.metrics.dropped(delivery.group === undefined ? 'session-ended' : 'no-member')
+    }
   }
 
   #passOn({ message, group }: Delivery): void {
-    if (group === undefined || message.expiresAtMs <= this.#sessions.now()) return
-    if (!group.deliver(message)) this.#sessions.metrics.dropped('no-member') // it was the last member
+    const { metrics } = this.#sessions
+    if (message.expiresAtMs <= this.#sessions.now()) metrics.dropped('expired')
+    else if (group === undefined) metrics.dropped('session-ended')
+    else if (!group.deliver(message)) metrics.dropped('no-member') // it was the last member
   }
 
   /** Sends until nothing waits or the wire is full. */
@@ -429,7 +435,10 @@ export class Session implements Timed, Member, Waiter {
   #oweReplay(): void {
     const replay = this.#replay
     this.#replay = undefined
-    for (let at = this.#replayed; replay !== undefined && at < replay.length; at++) if (replay[at]!.qos > 0) this.#owe(replay[at]!)
+    for (let at = this.#replayed; replay !== undefined && at < replay.length; at++) {
+      if (replay[at]!.qos > 0) this.#owe(replay[at]!)
+      else this.#sessions.metrics.dropped('away-qos0')
+    }
     this.#replayed = 0
   }
 

@@ -5,7 +5,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { dropReasons } from '../../hub/metrics.ts'
 import { startHub } from '../kit/hub.ts'
+import { moor } from '../kit/mqtt.ts'
 import { openPage } from './browser.ts'
 import { openCable } from './cable.ts'
 
@@ -144,6 +146,35 @@ test('a device nobody has heard is told with the sentence and code of the hub', 
   const alert = page.getByRole('alert')
   await alert.getByText('device-unknown').waitFor()
   assert.match(await alert.innerText(), /No device pump-7 has been seen/)
+})
+
+test('the hub page tells which deliveries were dropped and why, beside what was refused', async (t) => {
+  const hub = await startHub(t)
+  const { page, complaints } = await openPage(t, `${hub.url}/hub`)
+  const drops = page.getByRole('region', { name: 'Deliveries dropped since the start' })
+  await drops.getByText('No delivery has been dropped.').waitFor()
+  await page.getByRole('region', { name: 'Refusals since the start' }).getByText('Nothing has been refused.').waitFor()
+
+  const client = await moor(t, hub, 'pump-7', 5, { clean: false, properties: { sessionExpiryInterval: 60, maximumPacketSize: 100 } })
+  await client.subscribe('small')
+  for (let sent = 0; sent < 3; sent++) await client.publish('small', 'x'.repeat(200))
+  await client.leave()
+  const deaf = await moor(t, hub, 'pump-8', 5)
+  deaf.answers = false
+  await deaf.subscribe('kept', { qos: 1 })
+  await deaf.publish('kept', 'never acknowledged', { qos: 1 })
+  await deaf.leave()
+  const rows = drops.locator('tbody tr')
+  await rows.nth(1).waitFor()
+  assert.deepEqual(
+    await rows.locator('code').allInnerTexts(),
+    ['too-large', 'session-ended'],
+    'those that were met, the most frequent first',
+  )
+  assert.match(await rows.nth(0).innerText(), /^3\s/)
+  assert.ok((await rows.nth(0).innerText()).includes(dropReasons['too-large']))
+  assert.equal(await drops.getByText('No delivery has been dropped.').count(), 0)
+  assert.deepEqual(complaints, [])
 })
 
 for (const fault of ['cut', 'freeze'] as const) {

@@ -1,4 +1,4 @@
-// Hub: for whoever looks after it. What flows now, what was refused and why, and how near each limit is.
+// Hub: for whoever looks after it. What flows now, what was refused or dropped and why, and how near each limit is.
 import { useComputed, useSignal } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
 import { type Figures, type Hub, type Listener, loadHub, Problem } from '../api.ts'
@@ -9,7 +9,7 @@ import { words } from '../words.ts'
 
 type FigureName = keyof typeof words.hub.figures
 
-/** Refusals and the use of limits are not in the live figures. */
+/** Refusals, drops and the use of limits are not in the live figures. */
 const againMs = 3_000
 const figureNames = Object.keys(words.hub.figures) as FigureName[]
 
@@ -53,6 +53,7 @@ export function HubPage() {
         <>
           <Now />
           <Refusals refusals={hub.value.refusals} />
+          <Drops drops={hub.value.drops} />
           <Limits limits={hub.value.limits} />
         </>
       )}
@@ -108,33 +109,51 @@ function figureText(name: FigureName, now: Figures): string {
 }
 
 function Refusals({ refusals }: { refusals: Hub['refusals'] }) {
-  const met = refusals.filter(({ count: times }) => times > 0).toSorted((a, b) => b.count - a.count)
-  const { refusalColumns: columns } = words.hub
+  const rows = refusals.map(({ code, ...rest }) => ({ name: code, ...rest }))
+  return <Counted title={words.hub.refusals} none={words.hub.refusalsNone} columns={words.hub.refusalColumns} rows={rows} />
+}
+
+function Drops({ drops }: { drops: Hub['drops'] }) {
+  const rows = drops.map(({ reason, ...rest }) => ({ name: reason, ...rest }))
+  return <Counted title={words.hub.drops} none={words.hub.dropsNone} columns={words.hub.dropColumns} rows={rows} />
+}
+
+interface CountedProps {
+  readonly title: string
+  /** What is said while nothing has happened. */
+  readonly none: string
+  readonly columns: { readonly name: string; readonly sentence: string; readonly count: string }
+  readonly rows: readonly { readonly name: string; readonly sentence: string; readonly count: number }[]
+}
+
+/** What has happened so far, the most frequent first. */
+function Counted({ title, none, columns, rows }: CountedProps) {
+  const met = rows.filter(({ count: times }) => times > 0).toSorted((a, b) => b.count - a.count)
   return (
-    <section>
-      <h2>{words.hub.refusals}</h2>
+    <section aria-label={title}>
+      <h2>{title}</h2>
       {met.length === 0 ? (
-        <p class="empty">{words.hub.refusalsNone}</p>
+        <p class="empty">{none}</p>
       ) : (
-        <table class="plain refusals">
+        <table class="plain counted">
           <thead>
             <tr>
               <th scope="col" class="number">
                 {columns.count}
               </th>
-              <th scope="col">{columns.code}</th>
+              <th scope="col">{columns.name}</th>
               <th scope="col">{columns.sentence}</th>
             </tr>
           </thead>
           <tbody>
-            {met.map((refusal) => (
-              <tr key={refusal.code}>
-                <td class="number">{count(refusal.count)}</td>
+            {met.map((row) => (
+              <tr key={row.name}>
+                <td class="number">{count(row.count)}</td>
                 <th scope="row">
-                  <code>{refusal.code}</code>
+                  <code>{row.name}</code>
                 </th>
                 <td>
-                  <Sentence text={refusal.sentence} />
+                  <Sentence text={row.sentence} />
                 </td>
               </tr>
             ))}
