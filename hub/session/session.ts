@@ -276,8 +276,9 @@ export class Session implements Timed, Member, Waiter {
   }
 
   #passOnSent(delivery: Delivery, step: Sent['step']): void {
-    if (delivery.qos === 1) this.#passOn(delivery)
-    else if (step === 'storing' || step === 'sent') {
+    if (delivery.qos === 1 || step === 'storing')
+      this.#passOn(delivery) // the client has not seen one that waits for the disk
+    else if (step === 'sent') {
       this.#sessions.metrics.dropped(delivery.group === undefined ? 'session-ended' : 'no-member')
     }
   }

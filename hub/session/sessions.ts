@@ -94,14 +94,17 @@ export class Sessions {
    */
   restore(stored: Iterable<StoredSession>): void {
     const nowMs = this.#clock.now()
-    const due: [session: Session, awaySeconds: number][] = []
+    /** Seconds since when they are away, of those who have more to come than their end. */
+    const due = new Map<Session, number>()
     for (const record of stored) {
       const session = new Session(record.clientId, record.number, this, this.#router)
       session.restore(record)
+      const earlier = this.#sessions.get(record.clientId)
+      if (earlier !== undefined) due.set(earlier, Number.POSITIVE_INFINITY) // the client had begun anew, and the hub died before this one's end
       this.#sessions.set(record.clientId, session)
       // A wall clock that was set back must not keep it for longer than it asked.
       const awaySeconds = Math.max(0, nowMs - record.awayMs) / 1000
-      if (record.will !== undefined || awaySeconds >= record.expirySeconds) due.push([session, awaySeconds])
+      if (record.will !== undefined || awaySeconds >= record.expirySeconds) due.set(session, awaySeconds)
       else this.#wheel.arm(session, record.expirySeconds - awaySeconds)
     }
     this.#countMax = this.#sessions.size

@@ -129,6 +129,11 @@ export class SqliteJournal implements Journal {
     return this.#seq
   }
 
+  /** The newest number given. */
+  get newestSeq(): number {
+    return this.#seq
+  }
+
   routedBy(oldestUnrouted: () => number): void {
     this.#oldestUnrouted = oldestUnrouted
   }
