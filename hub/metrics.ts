@@ -12,6 +12,7 @@ export const dropReasons = {
   'away-qos0': 'It was at QoS 0 and waited for a client that went away.',
   expired: 'Its Message Expiry Interval had passed.',
   'too-large': 'It was larger than the Maximum Packet Size of the client.',
+  damaged: 'What the disk had kept of it was not what was written.',
   'no-member': 'No member of the shared group could be owed it.',
   'session-ended': 'The session ended before the client had taken it.',
 } as const

@@ -15,6 +15,8 @@ export const standing = { free: 0, online: 1, away: 1_000_000, full: 2_000_000, 
 export interface Member extends Subscriber {
   /** Where in `standing` it is for a message that it would get at this QoS. */
   standing(qos: QoS): number
+  /** It outlives its connection, and the process. */
+  readonly lasts: boolean
   /** Takes the message or, when it cannot be owed it, counts it as dropped: no other member stood better. */
   deliverShared(message: Message, match: Match, group: SharedGroup): void
 }
@@ -41,6 +43,7 @@ export class SharedGroup implements Subscriber {
   /** What stands in the tree. It asks for everything as it was published; each member has its own say. */
   readonly subscription: Subscription
   readonly #members: Membership[] = []
+  readonly #lasting = new Set<Subscriber>()
   /** Who is asked first. */
   #turn = 0
 
@@ -51,6 +54,11 @@ export class SharedGroup implements Subscriber {
   /** `$share/{ShareName}/{filter}` */
   get filter(): string {
     return this.subscription.filter
+  }
+
+  /** One of its members lasts: what the others are given must not be lost with the process. */
+  get lasts(): boolean {
+    return this.#lasting.size > 0
   }
 
   get size(): number {
@@ -68,6 +76,7 @@ export class SharedGroup implements Subscriber {
       throw new Refusal('too-many-members', { filter: membership.filter, limit: limits.sharedGroupMembers })
     }
     this.#members.push(membership)
+    if (membership.subscriber.lasts) this.#lasting.add(membership.subscriber)
     return true
   }
 
@@ -76,6 +85,7 @@ export class SharedGroup implements Subscriber {
     const at = this.#placeOf(subscriber)
     if (at === -1) return false
     this.#members.splice(at, 1)
+    this.#lasting.delete(subscriber)
     if (at < this.#turn) this.#turn-- // whoever is next stays next
     if (this.#turn === this.#members.length) this.#turn = 0
     return true

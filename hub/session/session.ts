@@ -12,6 +12,7 @@ import type { Timed } from '../wheel.ts'
 import type { Connection, Delivery } from './connection.ts'
 import { Inflight, type Sent } from './inflight.ts'
 import { Outbox } from './outbox.ts'
+import { Replay } from './replay.ts'
 import type { Sessions } from './sessions.ts'
 
 /** Where a session stands. */
@@ -22,6 +23,7 @@ export type Presence =
 
 /** What an earlier run left on disk for a session. */
 interface OnDisk {
+  readonly count: number
   readonly byGroups: boolean
   loading: boolean
   /** Acknowledgements that came before it was read. */
@@ -33,8 +35,7 @@ const publishBit = 1 << 16
 
 export class Session implements Timed, Member, Waiter {
   readonly clientId: string
-  /** Its number in the store; 0 for a session that ends with the process. */
-  readonly number: number
+  #number: number
   readonly #sessions: Sessions
   readonly #router: Router
   #presence: Presence = { at: 'away' }
@@ -45,8 +46,7 @@ export class Session implements Timed, Member, Waiter {
   /** It is read when the client comes back. */
   #onDisk: OnDisk | undefined = undefined
   /** Retained messages a new subscription is owed; they go out before anything newer, at the pace of the wire. */
-  #replay: Delivery[] | undefined = undefined
-  #replayed = 0
+  #replay: Replay | undefined = undefined
   /** In-flight deliveries that the present connection has not seen yet: it may take fewer at a time than the one before. */
   #unsent: number[] = []
   /** Deliveries at QoS 2 that wait for the disk before they are sent; what is to come after them waits in the outbox. */
@@ -60,9 +60,18 @@ export class Session implements Timed, Member, Waiter {
 
   constructor(clientId: string, number: number, sessions: Sessions, router: Router) {
     this.clientId = clientId
-    this.number = number
+    this.#number = number
     this.#sessions = sessions
     this.#router = router
+  }
+
+  /** Its number in the store; 0 for a session of which nothing is kept there. */
+  get number(): number {
+    return this.#number
+  }
+
+  get lasts(): boolean {
+    return this.expirySeconds > 0
   }
 
   get presence(): Presence {
@@ -102,7 +111,7 @@ export class Session implements Timed, Member, Waiter {
     if (receivedQoS2.length > 0) this.receivedQoS2 = new Set(receivedQoS2)
     for (const subscription of subscriptions) this.#add(subscription)
     if (owedCount === 0) return
-    this.#onDisk = { byGroups: owedByGroups, loading: false, early: [] }
+    this.#onDisk = { count: owedCount, byGroups: owedByGroups, loading: false, early: [] }
     this.#ownOutbox().expect(owedCount, owedBytes)
   }
 
@@ -113,6 +122,7 @@ export class Session implements Timed, Member, Waiter {
     const deliveries = await this.#sessions.owed(this)
     this.#onDisk = undefined
     if (this.#presence.at === 'ended') return
+    if (deliveries.length < onDisk.count) this.#sessions.metrics.dropped('damaged', onDisk.count - deliveries.length)
     const waiting: Delivery[] = []
     for (const stored of deliveries) {
       const delivery = this.#deliveryOf(stored)
@@ -139,7 +149,12 @@ export class Session implements Timed, Member, Waiter {
 
   /** Tells the store of the delivery, when it is one that outlives the process: what the hub says of itself below $SYS does not. */
   #record(delivery: Delivery, packetId: number): void {
-    if (this.number === 0 || delivery.qos === 0 || delivery.message.seq === 0) return
+    if (delivery.qos === 0 || delivery.message.seq === 0) return
+    if (this.#number === 0) {
+      // What a shared group entrusts to it must come to another member, should the hub die.
+      if (delivery.group?.lasts !== true) return
+      this.#number = this.#sessions.record(this)
+    }
     const { sessionLog } = this.#sessions
     if (delivery.place !== 0) sessionLog.sent(this.number, delivery.place, packetId)
     else {
@@ -180,14 +195,11 @@ export class Session implements Timed, Member, Waiter {
 
   /** Sends the retained messages of its filter, as a new subscription is owed.  5: [MQTT-3.3.1-9] */
   replayRetained(subscription: Subscription): void {
-    const messages = this.#router.retained.match(subscription.filter, this.#sessions.now())
-    if (messages.length === 0) return
-    const replay = this.#replay ?? []
-    for (const message of messages) {
-      const { identifiers } = subscription
-      replay.push({ message, qos: this.#qosOf(message, subscription.qos), retain: true, identifiers, place: 0 })
-    }
-    this.#replay = replay
+    this.#replay ??= new Replay(
+      (filter) => this.#router.retained.match(filter, this.#sessions.now()),
+      (message, { qos, identifiers }) => ({ message, qos: this.#qosOf(message, qos), retain: true, identifiers, place: 0 }),
+    )
+    if (!this.#replay.add(subscription)) this.#sessions.metrics.dropped('outbox-full')
     this.flush()
   }
 
@@ -264,14 +276,17 @@ export class Session implements Timed, Member, Waiter {
       this.#sessions.sessionLog.ended(number)
     } else {
       // Until the others have it, it stays on record here.
-      this.#sessions.owed(this).then((deliveries) => {
-        for (const stored of deliveries) {
-          const delivery = this.#deliveryOf(stored)
-          if (stored.packetId === 0) this.#passOn(delivery)
-          else this.#passOnSent(delivery, stored.released ? 'released' : 'sent')
-        }
-        this.#sessions.sessionLog.ended(number)
-      })
+      this.#sessions.owed(this).then(
+        (deliveries) => {
+          for (const stored of deliveries) {
+            const delivery = this.#deliveryOf(stored)
+            if (stored.packetId === 0) this.#passOn(delivery)
+            else this.#passOnSent(delivery, stored.released ? 'released' : 'sent')
+          }
+          this.#sessions.sessionLog.ended(number)
+        },
+        () => {}, // the thread that reads is gone: so is the hub, and the next start ends this session again
+      )
     }
   }
 
@@ -285,7 +300,7 @@ export class Session implements Timed, Member, Waiter {
 
   #passOn({ message, group }: Delivery): void {
     const { metrics } = this.#sessions
-    if (message.expiresAtMs <= this.#sessions.now()) metrics.dropped('expired')
+    if (this.#isExpired(message)) metrics.dropped('expired')
     else if (group === undefined) metrics.dropped('session-ended')
     else if (!group.deliver(message)) metrics.dropped('no-member') // it was the last member
   }
@@ -436,11 +451,10 @@ export class Session implements Timed, Member, Waiter {
   #oweReplay(): void {
     const replay = this.#replay
     this.#replay = undefined
-    for (let at = this.#replayed; replay !== undefined && at < replay.length; at++) {
-      if (replay[at]!.qos > 0) this.#owe(replay[at]!)
+    for (let next = replay?.take(); next !== undefined; next = replay?.take()) {
+      if (next.qos > 0) this.#owe(next)
       else this.#sessions.metrics.dropped('away-qos0')
     }
-    this.#replayed = 0
   }
 
   #owe(delivery: Delivery): void {
@@ -455,25 +469,33 @@ export class Session implements Timed, Member, Waiter {
     identifiers: readonly number[] | undefined,
     group?: SharedGroup,
   ): void {
-    if (qos === 0 && message.expiresAtMs > this.#sessions.now()) {
-      this.#sessions.metrics.messagesSent++
-      if (!connection.send(message, 0, retain, identifiers, 0, false)) this.#sessions.metrics.dropped('too-large')
+    if (qos === 0 && !this.#isExpired(message)) {
+      this.#sendQoS0(connection, message, retain, identifiers)
       return
     }
     const delivery = { message, qos, retain, identifiers, place: 0 }
     this.#transmit(connection, group === undefined ? delivery : { ...delivery, group })
   }
 
+  #sendQoS0(connection: Connection, message: Message, retain: boolean, identifiers: readonly number[] | undefined): void {
+    if (connection.send(message, 0, retain, identifiers, 0, false)) this.#sessions.metrics.messagesSent++
+    else this.#sessions.metrics.dropped('too-large')
+  }
+
+  /** Most never do, and then no clock is asked. */
+  #isExpired({ expiresAtMs }: Message): boolean {
+    return expiresAtMs !== Number.POSITIVE_INFINITY && expiresAtMs <= this.#sessions.now()
+  }
+
   #transmit(connection: Connection, delivery: Delivery): void {
     const { message, qos, retain, identifiers } = delivery
-    if (message.expiresAtMs <= this.#sessions.now()) {
+    if (this.#isExpired(message)) {
       this.#sessions.metrics.dropped('expired') //  5: [MQTT-3.3.2-5]
       this.#recordEnd(delivery)
       return
     }
-    this.#sessions.metrics.messagesSent++
     if (qos === 0) {
-      if (!connection.send(message, 0, retain, identifiers, 0, false)) this.#sessions.metrics.dropped('too-large')
+      this.#sendQoS0(connection, message, retain, identifiers)
       return
     }
     const waitsForDisk = qos === 2 && this.number !== 0
@@ -492,7 +514,10 @@ export class Session implements Timed, Member, Waiter {
     const { delivery, tried } = sent
     const { message, qos, retain, identifiers } = delivery
     sent.tried = true
-    if (connection.send(message, qos, retain, identifiers, packetId, tried)) return
+    if (connection.send(message, qos, retain, identifiers, packetId, tried)) {
+      if (!tried) this.#sessions.metrics.messagesSent++
+      return
+    }
     this.#sessions.metrics.dropped('too-large')
     this.#inflight?.finish(packetId)
     this.#recordEnd(delivery)
@@ -527,18 +552,15 @@ export class Session implements Timed, Member, Waiter {
   }
 
   #peek(): Delivery | undefined {
-    return this.#replay?.[this.#replayed] ?? this.#outbox?.peek()
+    const next = this.#replay?.peek()
+    if (next !== undefined) return next
+    this.#replay = undefined
+    return this.#outbox?.peek()
   }
 
   #takeNext(): void {
-    if (this.#replay === undefined) {
-      this.#outbox?.take()
-      return
-    }
-    this.#replayed++
-    if (this.#replayed < this.#replay.length) return
-    this.#replay = undefined
-    this.#replayed = 0
+    if (this.#replay === undefined) this.#outbox?.take()
+    else this.#replay.take()
   }
 
   #ownOutbox(): Outbox {

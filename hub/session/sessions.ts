@@ -153,6 +153,13 @@ export class Sessions {
     return { session, resumed }
   }
 
+  /** Puts a session on record that had left no trace in the store so far. Returns its number. */
+  record({ clientId, expirySeconds, will }: Session): number {
+    this.#lastNumber++
+    this.sessionLog.opened(this.#lastNumber, clientId, expirySeconds, will)
+    return this.#lastNumber
+  }
+
   /** The connection is gone. Ignored when the session has moved to another one since. */
   leave(session: Session, connection: Connection, { publishWill: owesWill }: { publishWill: boolean }): void {
     if (session.presence.at !== 'online' || session.presence.connection !== connection) return

@@ -1,6 +1,8 @@
 // What a subscriber had asked for and did not get: each drop is counted once, under its reason, where operators look.
 import assert from 'node:assert/strict'
+import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import Database from 'better-sqlite3'
 import type { IConnectPacket } from 'mqtt-packet'
 import { limits } from '../../hub/limits.ts'
 import { type DropReason, dropReasons } from '../../hub/metrics.ts'
@@ -164,6 +166,23 @@ test('session-ended: what a client had not taken when its session ended, also wh
   assert.deepEqual(await droppedAfter(), { 'session-ended': 5 })
 })
 
+test('damaged: what was owed on disk and is not there any more as it was written', async (t) => {
+  const folder = newFolder(t)
+  const before = await startHub(t, { data: folder }, clock)
+  const absent = await busy(t, 'absent', 'a', 60, before)
+  await absent.leave()
+  await publishMany(await moor(t, before, 'out'), 'a', 3, 1)
+  await before.stop()
+  const db = new Database(join(folder, 'mooring.db'))
+  db.exec('UPDATE owed_messages SET frame = zeroblob(length(frame)) WHERE seq = (SELECT min(seq) FROM owed_messages)')
+  db.close()
+  const after = await startHub(t, { data: folder }, clock)
+  const droppedAfter = await dropsOf(after)
+  const back = await moor(t, after, 'absent', 5, lasting(60))
+  assert.deepEqual(await back.texts(2), ['1', '2'])
+  assert.deepEqual(await droppedAfter(), { damaged: 1 })
+})
+
 test('every reason is listed with its sentence, and the total stays', async () => {
   const { drops, figures } = (await hub.get('/v1/hub')) as Drops
   assert.deepEqual(
@@ -171,9 +190,9 @@ test('every reason is listed with its sentence, and the total stays', async () =
     Object.entries(dropReasons),
   )
   assert.deepEqual(
-    drops.filter(({ count }) => count === 0),
+    drops.filter(({ count, reason }) => count === 0 && reason !== 'damaged'),
     [],
-    'each reason was met in this file',
+    'each reason was met in this file, damage at another hub',
   )
   assert.ok(figures.dropped > limits.outboxMessages)
 })

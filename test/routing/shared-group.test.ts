@@ -23,6 +23,7 @@ import { matches, topicFilter, topicName } from './naive.ts'
 /** Stands as it is told and writes down what it gets. */
 class Fake implements Member {
   readonly clientId: string
+  readonly lasts = false
   stands: number = standing.free
   readonly got: { message: Message; match: Match }[] = []
   readonly asked: QoS[] = []
@@ -277,7 +278,8 @@ async function makeSessions(t: TestContext) {
   const publish = (qos: QoS = 1) => {
     for (const match of router.tree.match('a')) match.subscriber.deliver({ ...message, qos }, match)
   }
-  return { sessions, metrics, join, publish }
+  const stored = () => new Promise<void>((resolve) => store.journal.after({ stored: () => resolve(), failed: () => {} }, 0))
+  return { sessions, metrics, join, publish, stored }
 }
 
 test('a message that no member can be owed is dropped and counted', async (t) => {
@@ -316,7 +318,7 @@ test('of members that are there and busy, the one with the least waiting is give
 })
 
 test('what the last member was owed ends with it, counted, and leaves no bytes behind', async (t) => {
-  const { sessions, metrics, join, publish } = await makeSessions(t)
+  const { sessions, metrics, join, publish, stored } = await makeSessions(t)
   const only = join('only', 2)
   publish(1) // sent
   publish(1) // waits
@@ -325,7 +327,8 @@ test('what the last member was owed ends with it, counted, and leaves no bytes b
   sessions.end(only.session)
   assert.deepEqual([metrics.messagesDropped, sessions.outboxBudget.bytes], [3, 0])
   const begun = join('begun', 2)
-  publish(2) // sent, and PUBREC does not come
+  publish(2)
+  await stored() // sent, and PUBREC does not come
   begun.leave()
   join('other', 2)
   sessions.end(begun.session)
