@@ -40,10 +40,13 @@ function admit(connection: MqttConnection, packet: ConnectPacket, clientId: stri
 
   const asked = expiryAsked(packet)
   const connack = welcome(connection, packet, clientId, asked, proof, serverKeepAliveSeconds) // before the session is touched: nobody may be let in without hearing of it
-  const { session, resumed } = engine.sessions.open(clientId, connection, { clean: packet.cleanStart, expirySeconds: asked, will })
-  connection.say(encodeConnack(packet.version, { ...connack, sessionPresent: resumed })) //  5: [MQTT-3.2.2-2]  3.1.1: [MQTT-3.2.2-1]
-  connection.flush() // CONNACK comes before any answer of this turn  5: [MQTT-3.2.0-1]  3.1.1: [MQTT-3.2.0-1]
+  const { session, resumed, replaced } = engine.sessions.open(clientId, connection, {
+    clean: packet.cleanStart,
+    expirySeconds: asked,
+    will,
+  })
   connection.connected(session)
+  connection.welcome(encodeConnack(packet.version, { ...connack, sessionPresent: resumed }), !replaced) //  5: [MQTT-3.2.2-2]  3.1.1: [MQTT-3.2.2-1]
   if (resumed) session.resend()
 }
 

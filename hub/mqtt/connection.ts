@@ -7,7 +7,7 @@ import type { Connection, Transport } from '../session/connection.ts'
 import type { Session } from '../session/session.ts'
 import type { Waiter } from '../store/store.ts'
 import type { Timed } from '../wheel.ts'
-import { answerLater, onFailed, onStored } from './acks.ts'
+import { answerLater, onFailed, onStored, whenStored } from './acks.ts'
 import type { TopicAliases } from './aliases.ts'
 import { type Authentication, onAuth, type Proof } from './auth.ts'
 import {
@@ -56,6 +56,8 @@ export class MqttConnection implements PacketHandler, Connection, Waiter, Timed,
   readonly #reader: PacketReader
   readonly output = new Output()
   #state: State = waitingForConnect
+  /** CONNACK, while it waits for the disk: nothing else may be said before it. */
+  #welcome: Buffer | undefined = undefined
   #holds = 0
   #closing = false
   #lastHeardTick: number
@@ -289,8 +291,24 @@ export class MqttConnection implements PacketHandler, Connection, Waiter, Timed,
     this.engine.metrics.packetsSent[type]!++
   }
 
+  /** CONNACK comes before anything else that is said from now on.  5: [MQTT-3.2.0-1]  3.1.1: [MQTT-3.2.0-1] */
+  welcome(connack: Buffer, isStored: boolean): void {
+    this.flush()
+    this.#welcome = connack
+    if (isStored) this.#sayWelcome(connack)
+    else whenStored(this, () => this.#sayWelcome(connack))
+  }
+
+  #sayWelcome(connack: Buffer): void {
+    this.#welcome = undefined
+    this.#told(packetType.connack)
+    this.engine.metrics.bytesSent += connack.length
+    this.#wire.write(connack)
+    this.flush()
+  }
+
   flush(): void {
-    if (this.output.isEmpty) return
+    if (this.output.isEmpty || this.#welcome !== undefined) return
     this.engine.metrics.bytesSent += this.output.writeTo(this.#wire)
     // A socket that took it all, or all but less than its high-water mark (64 KiB), has nothing to drain and will not say so.
     if (this.#wire.waitingBytes < limits.connectionAnswerBytes) this.onDrain()

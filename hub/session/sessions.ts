@@ -119,10 +119,11 @@ export class Sessions {
   }
 
   /**
-   * Gives the connection its session: a new one, or the one that was kept. Whoever had it is told and closed.
+   * Gives the connection its session: a new one, or the one that was kept. Whoever had it is told and closed. `replaced`: a session that was
+   * on disk has ended by this, and the client should hear of the new one only when that is on disk as well.
    * 5: [MQTT-3.1.4-3], [MQTT-3.1.2-4]  3.1.1: [MQTT-3.1.4-2], [MQTT-3.1.2-6]. Errors: `too-many-sessions`.
    */
-  open(clientId: string, connection: Connection, options: OpenOptions): { session: Session; resumed: boolean } {
+  open(clientId: string, connection: Connection, options: OpenOptions): { session: Session; resumed: boolean; replaced: boolean } {
     let session = this.#sessions.get(clientId)
     if (session === undefined && this.#sessions.size >= limits.sessions) throw new Refusal('too-many-sessions', { limit: limits.sessions })
     if (session?.presence.at === 'online') {
@@ -131,7 +132,9 @@ export class Sessions {
       old.close(new Refusal('taken-over', { client: clientId }))
       session = this.#sessions.get(clientId)
     }
+    let replaced = false
     if (session !== undefined && options.clean) {
+      replaced = session.number !== 0
       this.#forget(session)
       session = undefined
     }
@@ -150,7 +153,7 @@ export class Sessions {
     session.become({ at: 'online', connection, sinceMs: this.#clock.now() })
     this.#online++
     this.#watcher.onOnline(session, connection)
-    return { session, resumed }
+    return { session, resumed, replaced }
   }
 
   /** Puts a session on record that had left no trace in the store so far. Returns its number. */

@@ -14,16 +14,7 @@ export function knock(
   options: Partial<IConnectPacket> = {},
 ): void {
   const authentication = { authenticationMethod: method, ...(data === undefined ? {} : { authenticationData: Buffer.from(data) }) }
-  client.sendPacket({
-    cmd: 'connect',
-    protocolId: 'MQTT',
-    protocolVersion: 5,
-    clientId,
-    clean: true,
-    keepalive: 0,
-    ...options,
-    properties: { ...options.properties, ...authentication },
-  } as IConnectPacket)
+  client.sendConnect(clientId, { ...options, properties: { ...options.properties, ...authentication } })
 }
 
 export function auth(client: TestClient, reasonCode: number, data: string | Buffer | undefined, authenticationMethod = method): void {

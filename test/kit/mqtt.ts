@@ -1,4 +1,4 @@
-// A plain MQTT client for tests: it sends what it is told, legal or not, and keeps what comes back. Encoded by mqtt-packet, not by the hub.
+// A plain MQTT client for tests: it sends what it is told, legal or not, and keeps what comes back. The hub's own codec has no part in it.
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { Duplex } from 'node:stream'
@@ -11,6 +11,11 @@ import { type InProcessHub, startHub, type TestHub } from './hub.ts'
 
 export type Version = 3 | 4 | 5
 
+/** The first bytes of the packets that end an exchange or carry it on. */
+const acknowledgements = { puback: 0x40, pubrec: 0x50, pubrel: 0x62, pubcomp: 0x70 } as const
+export type Acknowledgement = keyof typeof acknowledgements
+
+/** How long a test waits for a packet, and for the end of a connection. */
 const waitMs = 5000
 
 interface Waiting {
@@ -27,8 +32,8 @@ export class TestClient {
   readonly #parser
   readonly #arrived: Packet[] = []
   readonly #waiting: Waiting[] = []
+  readonly #closed: Promise<void>
   #nextId = 0
-  readonly closed: Promise<void>
   /** Acknowledge what arrives at QoS 1 and 2 by itself; a misbehaving test turns it off. */
   answers = true
 
@@ -39,9 +44,21 @@ export class TestClient {
     this.#parser.on('packet', (packet) => this.#onPacket(packet))
     socket.on('data', (chunk) => this.#parser.parse(chunk))
     socket.on('error', () => {}) // a reset is told by `closed`
-    this.closed = new Promise((resolve) => socket.once('close', () => resolve()))
+    this.#closed = new Promise((resolve) => socket.once('close', () => resolve()))
     socket.once('close', () => {
       for (const waiting of [...this.#waiting]) waiting.fail('the connection closed')
+    })
+  }
+
+  /** Comes back once the connection is closed. The wait is bounded, and begins when this is asked for. */
+  get closed(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const fail = () => reject(new Error(`${waitMs} ms passed while waiting for the connection to close; ${this.#othersCame()}`))
+      const timer = setTimeout(fail, waitMs)
+      void this.#closed.then(() => {
+        clearTimeout(timer)
+        resolve()
+      })
     })
   }
 
@@ -51,6 +68,18 @@ export class TestClient {
 
   sendPacket(packet: Packet): void {
     this.sendBytes(mqttPacket.generate(packet, { protocolVersion: this.version }))
+  }
+
+  /** One PUBLISH, and nothing is waited for: the caller chooses QoS and identifier, and reads the answer. */
+  sendPublish(topic: string, payload: string | Buffer, options: Partial<IPublishPacket> = {}): void {
+    this.sendPacket({ cmd: 'publish', topic, payload, qos: 0, retain: false, dup: false, ...options } as IPublishPacket)
+  }
+
+  /** An acknowledgement in its shortest form, in MQTT 5 with any code. What the client answers by itself has the longest form. */
+  acknowledge(type: Acknowledgement, packetId: number | undefined, code?: number): void {
+    if (packetId === undefined) throw new Error(`a ${type} for a packet without an identifier`)
+    const body = [packetId >> 8, packetId & 0xff, ...(code === undefined ? [] : [code])]
+    this.sendBytes(Buffer.from([acknowledgements[type], body.length, ...body]))
   }
 
   /** The next packet of this kind; packets of other kinds stay for whoever asks. */
@@ -68,7 +97,7 @@ export class TestClient {
         fail: (why) => {
           clearTimeout(timer)
           this.#waiting.splice(this.#waiting.indexOf(waiting), 1)
-          reject(new Error(`${why} while waiting for ${cmd}; others came: ${this.#arrived.map((packet) => packet.cmd).join(' ')}`))
+          reject(new Error(`${why} while waiting for ${cmd}; ${this.#othersCame()}`))
         },
       }
       const timer = setTimeout(() => waiting.fail(`${waitMs} ms passed`), waitMs)
@@ -88,10 +117,36 @@ export class TestClient {
     return (await this.messages(count)).map(({ payload }) => payload.toString())
   }
 
+  /** The packet identifiers of the next `count` packets of this kind, in the order they came. */
+  async ids(cmd: Acknowledgement, count: number): Promise<(number | undefined)[]> {
+    const ids: (number | undefined)[] = []
+    while (ids.length < count) ids.push((await this.next(cmd)).messageId)
+    return ids
+  }
+
   /** Messages that came and that nobody asked for, once all that the hub had to say before has arrived. */
   async leftovers(): Promise<IPublishPacket[]> {
     await this.ping()
     return this.#arrived.filter((packet) => packet.cmd === 'publish')
+  }
+
+  /** The same messages, taken: they are not found again. */
+  async taken(): Promise<IPublishPacket[]> {
+    return this.messages((await this.leftovers()).length)
+  }
+
+  /** What has come by now, as text; none of it is left. */
+  async takenTexts(): Promise<string[]> {
+    return this.texts((await this.leftovers()).length)
+  }
+
+  /**
+   * The packet identifiers of packets of this kind that came and that nobody asked for, up to the answer to a PINGREQ. In a session that is kept a
+   * PUBREL or PUBCOMP waits for the commit, and may come behind that answer.
+   */
+  async leftoverIds(cmd: Acknowledgement): Promise<(number | undefined)[]> {
+    await this.ping()
+    return this.#arrived.filter((packet) => packet.cmd === cmd).map(({ messageId }) => messageId)
   }
 
   /** The reason the hub gives for closing, once it has closed: the code and the sentence in MQTT 5, nothing in 3.x. */
@@ -107,17 +162,21 @@ export class TestClient {
     return this.#arrived
   }
 
-  async connect(clientId: string, options: Partial<IConnectPacket> = {}) {
+  /** A CONNECT, and nothing is waited for: it may be refused, or answered by something else. */
+  sendConnect(clientId: string, options: Partial<IConnectPacket> = {}): void {
     const connect = { cmd: 'connect', clientId, clean: true, keepalive: 0, protocolVersion: this.version, ...options } as IConnectPacket
     connect.protocolId = this.version === 3 ? 'MQIsdp' : 'MQTT'
     this.sendPacket(connect)
+  }
+
+  async connect(clientId: string, options: Partial<IConnectPacket> = {}) {
+    this.sendConnect(clientId, options)
     return this.next('connack')
   }
 
   async publish(topic: string, payload: string | Buffer, options: Partial<IPublishPacket> = {}): Promise<Packet | undefined> {
     const qos = options.qos ?? 0
-    const messageId = qos === 0 ? undefined : ++this.#nextId
-    this.sendPacket({ cmd: 'publish', topic, payload, qos, retain: false, dup: false, messageId, ...options } as IPublishPacket)
+    this.sendPublish(topic, payload, { ...(qos === 0 ? {} : { messageId: ++this.#nextId }), ...options })
     if (qos === 0) return undefined
     if (qos === 1) return this.next('puback')
     const received = await this.next('pubrec')
@@ -160,6 +219,10 @@ export class TestClient {
   /** The socket is destroyed: no DISCONNECT. */
   pullCable(): void {
     this.socket.destroy()
+  }
+
+  #othersCame(): string {
+    return `others came: ${this.#arrived.map(({ cmd }) => cmd).join(' ') || 'none'}`
   }
 
   #onPacket(packet: Packet): void {
@@ -253,4 +316,13 @@ export async function refusalsWith(hub: TestHub, code: RefusalCode): Promise<() 
   }
   const before = await count()
   return async () => (await count()) - before
+}
+
+/** All that the hub has sent to this client since, in hex. */
+export function heardBy(client: TestClient): () => string {
+  let hex = ''
+  client.socket.on('data', (chunk: Buffer) => {
+    hex += chunk.toString('hex')
+  })
+  return () => hex
 }

@@ -1,7 +1,7 @@
 // CONNECT, CONNACK, DISCONNECT and keep-alive: MQTT 5 and 3.1.1 chapters 3.1, 3.2, 3.12, 3.14 and 4.12.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { IConnectPacket, Packet } from 'mqtt-packet'
+import type { IConnectPacket } from 'mqtt-packet'
 import { limits } from '../../hub/limits.ts'
 import { HandClock } from '../kit/clock.ts'
 import { startHub } from '../kit/hub.ts'
@@ -134,7 +134,7 @@ test('what a device sends together with its CONNECT is answered after the CONNAC
     client.socket.on('data', (chunk: Buffer) => order.push(`0x${chunk[0]?.toString(16)}`))
     client.socket.cork()
     client.sendPacket(connect as IConnectPacket)
-    client.sendPacket({ cmd: 'pubrel', messageId: 9 } as Packet)
+    client.acknowledge('pubrel', 9)
     client.socket.uncork()
     await client.next('pubcomp')
     assert.equal(order[0], '0x20') // 5: [MQTT-3.2.0-1]  3.1.1: [MQTT-3.2.0-1]

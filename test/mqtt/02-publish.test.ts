@@ -1,9 +1,10 @@
 // PUBLISH and its answers, in both directions: MQTT 5 and 3.1.1 chapters 3.3 to 3.7, 4.3 and 4.9.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import mqttPacket, { type IPublishPacket, type Packet } from 'mqtt-packet'
+import mqttPacket, { type IPublishPacket } from 'mqtt-packet'
 import { limits } from '../../hub/limits.ts'
-import { hubOfFile, moor, refusalsWith, type TestClient, type Version } from '../kit/mqtt.ts'
+import { heardBy, hubOfFile, moor, refusalsWith, type Version } from '../kit/mqtt.ts'
+import { upTo } from '../kit/numbers.ts'
 
 const hub = await hubOfFile()
 
@@ -18,14 +19,6 @@ function publishBytes(version: Version, topic: string, qos: 0 | 1 | 2, messageId
 function pipelined(version: Version, topic: string, qos: 1 | 2, count: number): Buffer {
   return Buffer.concat(Array.from({ length: count }, (_, at) => publishBytes(version, topic, qos, at + 1)))
 }
-
-async function ids(client: TestClient, cmd: 'puback' | 'pubrec', count: number): Promise<(number | undefined)[]> {
-  const found = []
-  for (let at = 0; at < count; at++) found.push((await client.next(cmd)).messageId)
-  return found
-}
-
-const upTo = (count: number) => Array.from({ length: count }, (_, at) => at + 1)
 
 for (const version of [4, 5] as const) {
   const of = `(MQTT level ${version})`
@@ -56,7 +49,7 @@ for (const version of [4, 5] as const) {
       [2, 'pubrec'],
     ] as const) {
       publisher.sendBytes(pipelined(version, topic('pipeline'), qos, count))
-      assert.deepEqual(await ids(publisher, answer, count), upTo(count)) // 5: [MQTT-4.6.0-2], [MQTT-4.6.0-3]
+      assert.deepEqual(await publisher.ids(answer, count), upTo(count)) // 5: [MQTT-4.6.0-2], [MQTT-4.6.0-3]
       assert.deepEqual(await subscriber.texts(count), upTo(count).map(String)) // 5: [MQTT-4.6.0-6]
     }
     await publisher.ping()
@@ -71,7 +64,7 @@ for (const version of [4, 5] as const) {
     await publisher.next('pubrec')
     publisher.sendBytes(publishBytes(version, topic('exactly-once'), 2, 7, { payload: 'first', dup: true }))
     await publisher.next('pubrec') // 5: [MQTT-4.3.3-10]  3.1.1: [MQTT-4.3.3-2]
-    publisher.sendPacket({ cmd: 'pubrel', messageId: 7 } as Packet)
+    publisher.acknowledge('pubrel', 7)
     await publisher.next('pubcomp')
     publisher.sendBytes(publishBytes(version, topic('exactly-once'), 2, 7, { payload: 'second' })) // the identifier is free again
     await publisher.next('pubrec')
@@ -82,10 +75,10 @@ for (const version of [4, 5] as const) {
   test(`a PUBREL or a PUBREC for an identifier nobody knows is answered, so that the peer can let go of it ${of}`, async (t) => {
     const client = await moor(t, hub, `unknown-${version}`, version)
     client.answers = false
-    client.sendPacket({ cmd: 'pubrel', messageId: 77 } as Packet)
+    client.acknowledge('pubrel', 77)
     const complete = await client.next('pubcomp')
     assert.deepEqual([complete.messageId, complete.reasonCode], [77, version === 5 ? 0x92 : undefined]) // 5: section 3.7.2.1
-    client.sendPacket({ cmd: 'pubrec', messageId: 78 } as Packet)
+    client.acknowledge('pubrec', 78)
     const release = await client.next('pubrel')
     assert.deepEqual([release.messageId, release.reasonCode], [78, version === 5 ? 0x92 : undefined]) // 5: section 3.6.2.1
   })
@@ -116,7 +109,7 @@ for (const version of [4, 5] as const) {
     for (let at = 0; at < window + 2; at++) await publisher.publish(topic('window'), `${at}`, { qos: 1 })
     const first = await subscriber.messages(window)
     assert.deepEqual(await subscriber.leftovers(), []) // 5: [MQTT-3.3.4-9]
-    subscriber.sendPacket({ cmd: 'puback', messageId: first[0]?.messageId } as Packet)
+    subscriber.acknowledge('puback', first[0]?.messageId)
     assert.deepEqual(await subscriber.texts(1), [`${window}`])
     assert.deepEqual(await subscriber.leftovers(), [])
   })
@@ -168,7 +161,7 @@ for (const version of [4, 5] as const) {
 test('an MQTT 3.1.1 device that sends 500 at once is slowed, not refused', async (t) => {
   const device = await moor(t, hub, 'eager-4', 4)
   device.sendBytes(pipelined(4, '02/eager', 1, 500))
-  assert.deepEqual(await ids(device, 'puback', 500), upTo(500))
+  assert.deepEqual(await device.ids('puback', 500), upTo(500))
 })
 
 test('an MQTT 5 device that sends more than the receive maximum at once is told so and disconnected', async (t) => {
@@ -244,15 +237,14 @@ test('properties of a message reach MQTT 5 subscribers byte for byte, and MQTT 3
   const plain = await moor(t, hub, 'props-4', 4)
   await modern.subscribe('02/props', { qos: 1 })
   await plain.subscribe('02/props', { qos: 1 })
-  let heard = ''
-  modern.socket.on('data', (chunk: Buffer) => (heard += chunk.toString('hex')))
+  const heard = heardBy(modern)
 
   const device = await moor(t, hub, 'props-out', 5)
   const body = Buffer.from(`${text('02/props')}0001${(block.length / 2).toString(16)}${block}${Buffer.from('hi').toString('hex')}`, 'hex')
   device.sendBytes(Buffer.concat([Buffer.from([0x32, body.length]), body]))
   await device.next('puback')
   const [message] = await modern.messages(1)
-  assert.ok(heard.includes(block), heard) // [MQTT-3.3.2-4], -15, -16, -17, -18, -20
+  assert.ok(heard().includes(block), heard()) // [MQTT-3.3.2-4], -15, -16, -17, -18, -20
   assert.equal(message?.properties?.contentType, 'text/plain')
   assert.deepEqual(await plain.texts(1), ['hi'])
 })

@@ -126,7 +126,7 @@ for (const version of [4, 5] as const) {
     for (let at = 0; at < count + 1; at++) {
       const { payload, qos, messageId } = await newcomer.next('publish')
       rest.push(payload.toString())
-      if (qos === 1) newcomer.sendPacket({ cmd: 'puback', messageId } as Packet)
+      if (qos === 1) newcomer.acknowledge('puback', messageId)
     }
     assert.equal(rest.indexOf('new'), count)
   })

@@ -1,19 +1,13 @@
 // What the hub remembers about a client between its connections: MQTT 5 and 3.1.1 chapters 3.1.2, 4.1, 4.4 and 4.6.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { IConnectPacket, Packet } from 'mqtt-packet'
 import { limits } from '../../hub/limits.ts'
 import { HandClock } from '../kit/clock.ts'
-import { dial, hubOfFile, moor, mourner, type Version } from '../kit/mqtt.ts'
+import { dial, hubOfFile, moor, mourner } from '../kit/mqtt.ts'
+import { lasting, textOf } from '../kit/packets.ts'
 
 const clock = new HandClock()
 const hub = await hubOfFile(clock)
-
-/** What a client says that wants to be remembered: its session outlives the connection. */
-function lasting(version: Version, more: Partial<IConnectPacket> = {}, seconds = 3600): Partial<IConnectPacket> {
-  const properties = version === 5 ? { properties: { sessionExpiryInterval: seconds, ...more.properties } } : {}
-  return { clean: false, ...more, ...properties }
-}
 
 for (const version of [4, 5] as const) {
   const of = `(MQTT level ${version})`
@@ -28,10 +22,7 @@ for (const version of [4, 5] as const) {
     const back = await moor(t, hub, `away-${version}`, version, lasting(version))
     assert.equal(back.connack.sessionPresent, true) // 5: [MQTT-3.2.2-2]  3.1.1: [MQTT-3.2.2-2]
     const messages = await back.messages(4)
-    assert.deepEqual(
-      messages.map(({ payload }) => payload.toString()),
-      ['1', '2', '4', '5'],
-    ) // 5: [MQTT-4.5.0-1], [MQTT-4.6.0-6]
+    assert.deepEqual(messages.map(textOf), ['1', '2', '4', '5']) // 5: [MQTT-4.5.0-1], [MQTT-4.6.0-6]
     assert.deepEqual(
       messages.map(({ dup }) => dup),
       [false, false, false, false],
@@ -64,8 +55,8 @@ for (const version of [4, 5] as const) {
     const publisher = await moor(t, hub, `cut-out-${version}`, version)
     for (const [at, qos] of [1, 2, 1, 2].entries()) await publisher.publish(`${base}/cut`, `${at}`, { qos: qos as 1 | 2 })
     const first = await device.messages(4)
-    device.sendPacket({ cmd: 'puback', messageId: first[0]?.messageId } as Packet)
-    device.sendPacket({ cmd: 'pubrec', messageId: first[1]?.messageId } as Packet)
+    device.acknowledge('puback', first[0]?.messageId)
+    device.acknowledge('pubrec', first[1]?.messageId)
     await device.next('pubrel')
     device.pullCable()
     await gone()
@@ -87,16 +78,14 @@ for (const version of [4, 5] as const) {
   test(`a QoS 2 message whose release was lost with the connection is delivered once ${of}`, async (t) => {
     const subscriber = await moor(t, hub, `release-in-${version}`, version)
     await subscriber.subscribe(`${base}/release`, { qos: 2 })
-    const publish = (dup: boolean) =>
-      ({ cmd: 'publish', topic: `${base}/release`, payload: 'once', qos: 2, messageId: 5, dup, retain: false }) as Packet
     const device = await moor(t, hub, `release-${version}`, version, lasting(version))
-    device.sendPacket(publish(false))
+    device.sendPublish(`${base}/release`, 'once', { qos: 2, messageId: 5 })
     await device.next('pubrec')
     device.pullCable()
     const back = await moor(t, hub, `release-${version}`, version, lasting(version))
-    back.sendPacket(publish(true))
+    back.sendPublish(`${base}/release`, 'once', { qos: 2, messageId: 5, dup: true })
     await back.next('pubrec') // 5: [MQTT-4.3.3-10]  3.1.1: [MQTT-4.3.3-2]
-    back.sendPacket({ cmd: 'pubrel', messageId: 5 } as Packet)
+    back.acknowledge('pubrel', 5)
     await back.next('pubcomp')
     assert.deepEqual(await subscriber.texts(1), ['once'])
     assert.deepEqual(await subscriber.leftovers(), [])
@@ -212,7 +201,7 @@ test('in MQTT 5 a device that comes back with a smaller window gets no more than
   await back.connect('narrow', lasting(5, { properties: { receiveMaximum: 2 } }))
   const [first] = await back.messages(2)
   assert.deepEqual(await back.leftovers(), []) // [MQTT-3.3.4-9]
-  back.sendPacket({ cmd: 'puback', messageId: first?.messageId } as Packet)
+  back.acknowledge('puback', first?.messageId)
   assert.deepEqual(await back.texts(1), ['2'])
 })
 

@@ -3,10 +3,11 @@
 // and the sums in test/session and test/routing.
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import type { IPublishPacket, ISubscribePacket } from 'mqtt-packet'
+import type { ISubscribePacket } from 'mqtt-packet'
 import { limits } from '../../hub/limits.ts'
 import { HandClock } from '../kit/clock.ts'
 import { dial, hubOfFile, moor, refusalsWith, type TestClient, type Version } from '../kit/mqtt.ts'
+import { lasting } from '../kit/packets.ts'
 
 const clock = new HandClock()
 const hub = await hubOfFile(clock)
@@ -151,8 +152,7 @@ for (const version of [4, 5] as const) {
 
   test(`outboxBytes: an absent device is owed so many bytes and no more ${of}`, async (t) => {
     const stillWorks = await bystander(t, 'outboxBytes', version)
-    const lasting = version === 5 ? { clean: false, properties: { sessionExpiryInterval: 600 } } : { clean: false }
-    const device = await moor(t, hub, `absent-${version}`, version, lasting)
+    const device = await moor(t, hub, `absent-${version}`, version, lasting(version))
     const topic = `05/owed/${version}`
     await device.subscribe(topic, { qos: 1 })
     await device.leave()
@@ -161,7 +161,7 @@ for (const version of [4, 5] as const) {
     const fitting = Math.floor(limits.outboxBytes / (payload.length + topic.length + 100))
     await Promise.all(Array.from({ length: fitting + 4 }, () => publisher.publish(topic, payload, { qos: 1 })))
     await publisher.publish(topic, 'small', { qos: 1 }) // room that a large one could not use
-    const back = await moor(t, hub, `absent-${version}`, version, lasting)
+    const back = await moor(t, hub, `absent-${version}`, version, lasting(version))
     const lengths = (await back.messages(fitting + 1)).map((message) => message.payload.length)
     assert.deepEqual(lengths, [...Array.from({ length: fitting }, () => payload.length), 5])
     assert.deepEqual(await back.leftovers(), [])
@@ -240,8 +240,7 @@ test('devicesCreatedPerMinute: a loop that invents ids is stopped until the minu
   assert.equal(await refused(), 1)
   await inventor.publish('devices/d7/events/boot', '', { qos: 1 })
   // It may pass later, so it is not answered: the connection closes and the message stays with the device.
-  const packet = { cmd: 'publish', topic: 'devices/one-more/events/boot', payload: '', qos: 1, messageId: 9, dup: false, retain: false }
-  inventor.sendPacket(packet as IPublishPacket)
+  inventor.sendPublish('devices/one-more/events/boot', '', { qos: 1, messageId: 9 })
   await endedBy(inventor, 0x96, 'devicesCreatedPerMinute')
   await stillWorks()
   clock.advance(61)

@@ -1,16 +1,14 @@
 // Shared subscriptions: MQTT 5 section 4.8.2. Clients of 3.1.1 may share too, as with other brokers.
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import type { IConnectPacket, IPublishPacket, Packet } from 'mqtt-packet'
 import { limits } from '../../hub/limits.ts'
 import { HandClock } from '../kit/clock.ts'
-import { dial, hubOfFile, moor, mourner, type TestClient, type Version } from '../kit/mqtt.ts'
+import { dial, hubOfFile, moor, mourner, type TestClient } from '../kit/mqtt.ts'
+import { counted } from '../kit/numbers.ts'
+import { lasting, textOf } from '../kit/packets.ts'
 
 const clock = new HandClock()
 const hub = await hubOfFile(clock)
-
-const lasting = (version: Version): Partial<IConnectPacket> =>
-  version === 5 ? { clean: false, properties: { sessionExpiryInterval: 60 } } : { clean: false }
 
 /** Publishes the numbers from `from` on, in lots that fit every window, and comes back once the hub has handed them all on. */
 async function count(publisher: TestClient, topic: string, from: number, to: number, qos: 0 | 1 | 2 = 1): Promise<void> {
@@ -21,16 +19,6 @@ async function count(publisher: TestClient, topic: string, from: number, to: num
   await publisher.ping()
 }
 
-/** What has come by now, as text; none of it is left. */
-async function heard(client: TestClient): Promise<string[]> {
-  return (await taken(client)).map(({ payload }) => payload.toString())
-}
-
-async function taken(client: TestClient): Promise<IPublishPacket[]> {
-  return client.messages((await client.leftovers()).length)
-}
-
-const numbers = (from: number, to: number) => Array.from({ length: to - from }, (_, at) => `${from + at}`)
 const inOrder = (texts: readonly string[]) => [...texts].sort((a, b) => Number(a) - Number(b))
 
 for (const version of [4, 5] as const) {
@@ -53,12 +41,12 @@ for (const version of [4, 5] as const) {
     test(`300 messages at QoS ${qos} reach three members, each message one of them, a hundred each ${of}`, async (t) => {
       const { members, publisher, topic } = await groupOf(t, `fair-${qos}`, 3, qos)
       await count(publisher, topic, 0, 300, qos)
-      const lists = await Promise.all(members.map(heard))
+      const lists = await Promise.all(members.map((member) => member.takenTexts()))
       for (const list of lists) {
         assert.equal(list.length, 100)
         assert.deepEqual(list, inOrder(list), 'each member in the order they came')
       }
-      assert.deepEqual(inOrder(lists.flat()), numbers(0, 300))
+      assert.deepEqual(inOrder(lists.flat()), counted(0, 300))
     })
   }
 
@@ -69,20 +57,20 @@ for (const version of [4, 5] as const) {
     const single = await moor(t, hub, named('two single'), version)
     await single.subscribe(topic, { qos: 1 })
     await count(publisher, topic, 0, 60)
-    assert.deepEqual(inOrder((await Promise.all(members.map(heard))).flat()), numbers(0, 60))
-    assert.deepEqual(inOrder((await Promise.all(others.map(heard))).flat()), numbers(0, 60))
-    assert.deepEqual(await heard(single), numbers(0, 60))
+    assert.deepEqual(inOrder((await Promise.all(members.map((member) => member.takenTexts()))).flat()), counted(0, 60))
+    assert.deepEqual(inOrder((await Promise.all(others.map((member) => member.takenTexts()))).flat()), counted(0, 60))
+    assert.deepEqual(await single.takenTexts(), counted(0, 60))
   })
 
   test(`a client that shares a filter and also subscribes to it gets both copies ${of}`, async (t) => {
     const { members, publisher, topic } = await groupOf(t, 'both', 1)
     await members[0]?.subscribe(topic, { qos: 0 })
     await publisher.publish(topic, 'x', { qos: 1 })
-    const copies = await taken(members[0]!)
+    const copies = await members[0]!.taken()
     assert.deepEqual(copies.map(({ qos }) => qos).sort(), [0, 1])
     await members[0]?.unsubscribe(topic)
     await publisher.publish(topic, 'y', { qos: 1 })
-    assert.deepEqual(await heard(members[0]!), ['y'], 'the share goes on')
+    assert.deepEqual(await members[0]!.takenTexts(), ['y'], 'the share goes on')
   })
 
   // 5: [MQTT-4.8.2-3]
@@ -97,7 +85,7 @@ for (const version of [4, 5] as const) {
     }
     await count(publisher, topic, 0, 6, 2)
     for (const [at, member] of members.entries()) {
-      const messages = await taken(member)
+      const messages = await member.taken()
       assert.deepEqual(
         messages.map(({ qos, dup }) => [qos, dup]),
         [
@@ -109,7 +97,7 @@ for (const version of [4, 5] as const) {
     await members[2]?.subscribe(`$share/g/${topic}`, { qos: 0 }) // the same share again: its QoS changes, its place does not double
     await count(publisher, topic, 0, 6, 2)
     assert.deepEqual(
-      (await taken(members[2]!)).map(({ qos }) => qos),
+      (await members[2]!.taken()).map(({ qos }) => qos),
       [0, 0],
     )
   })
@@ -121,7 +109,7 @@ for (const version of [4, 5] as const) {
     for (const topic of ['wild', 'wild/a', 'wild/a/x', 'tame']) await member.publish(`${base}/${topic}`, '')
     await member.publish(`/${base}/wild`, '')
     assert.deepEqual(
-      (await taken(member)).map(({ topic }) => topic),
+      (await member.taken()).map(({ topic }) => topic),
       [`${base}/wild`, `${base}/wild/a`, `${base}/wild/a/x`, `${base}/wild/a/x`, `/${base}/wild`],
     )
   })
@@ -133,10 +121,10 @@ for (const version of [4, 5] as const) {
     await publisher.publish(topic, 'before', { qos: 1, retain: true })
     const member = await moor(t, hub, named('kept'), version)
     for (const rh of version === 5 ? [0, 1] : [0]) await member.subscribe(`$share/g/${topic}`, { qos: 1, rh })
-    assert.deepEqual(await heard(member), [])
+    assert.deepEqual(await member.takenTexts(), [])
     await publisher.publish(topic, 'after', { qos: 1, retain: true })
     assert.deepEqual(
-      (await taken(member)).map(({ payload, retain }) => [payload.toString(), retain]),
+      (await member.taken()).map(({ payload, retain }) => [payload.toString(), retain]),
       [['after', false]],
     )
   })
@@ -148,29 +136,29 @@ for (const version of [4, 5] as const) {
     const { granted } = await first.unsubscribe(`$share/g/${topic}`, topic, `$share/i/${topic}`)
     if (version === 5) assert.deepEqual(granted, [0x00, 0x11, 0x11])
     await count(publisher, topic, 0, 10)
-    assert.deepEqual(await heard(first), numbers(0, 10), 'the other group of this member is its own')
-    assert.deepEqual(await heard(second), numbers(0, 10))
+    assert.deepEqual(await first.takenTexts(), counted(0, 10), 'the other group of this member is its own')
+    assert.deepEqual(await second.takenTexts(), counted(0, 10))
     await second.unsubscribe(`$share/g/${topic}`)
     await first.unsubscribe(`$share/h/${topic}`)
     await count(publisher, topic, 0, 10)
-    assert.deepEqual([await heard(first), await heard(second)], [[], []])
+    assert.deepEqual([await first.takenTexts(), await second.takenTexts()], [[], []])
   })
 
   test(`an absent member is given messages only while no other is there ${of}`, async (t) => {
     const topic = `${base}/absent`
     const publisher = await moor(t, hub, named('absent out'), version)
-    const absent = await moor(t, hub, named('absent'), version, lasting(version))
+    const absent = await moor(t, hub, named('absent'), version, lasting(version, {}, 60))
     await absent.subscribe(`$share/g/${topic}`, { qos: 1 })
     await absent.leave()
     const present = await moor(t, hub, named('present'), version)
     await present.subscribe(`$share/g/${topic}`, { qos: 1 })
     await count(publisher, topic, 0, 20)
-    assert.deepEqual(await heard(present), numbers(0, 20))
+    assert.deepEqual(await present.takenTexts(), counted(0, 20))
     await present.leave()
     await count(publisher, topic, 20, 25)
     await publisher.publish(topic, 'at QoS 0, which nobody keeps') // counted as dropped: test/routing
-    const back = await moor(t, hub, named('absent'), version, lasting(version))
-    assert.deepEqual(await heard(back), numbers(20, 25))
+    const back = await moor(t, hub, named('absent'), version, lasting(version, {}, 60))
+    assert.deepEqual(await back.takenTexts(), counted(20, 25))
   })
 
   test(`a member that stops reading holds up nobody: the others get all but its window ${of}`, async (t) => {
@@ -178,11 +166,11 @@ for (const version of [4, 5] as const) {
     const [frozen, ...healthy] = members as [TestClient, TestClient, TestClient]
     frozen.socket.pause()
     await count(publisher, topic, 0, 600)
-    const others = (await Promise.all(healthy.map(heard))).flat()
+    const others = (await Promise.all(healthy.map((member) => member.takenTexts()))).flat()
     assert.equal(others.length, 600 - limits.inflightMessages)
     frozen.socket.resume()
-    const late = await heard(frozen)
-    assert.deepEqual(inOrder([...late, ...others]), numbers(0, 600))
+    const late = await frozen.takenTexts()
+    assert.deepEqual(inOrder([...late, ...others]), counted(0, 600))
   })
 
   // 5: section 4.8.2, what becomes of a message at QoS 1 when the session of its receiver ends.
@@ -210,26 +198,23 @@ for (const version of [4, 5] as const) {
       await count(publisher, topic, 0, most)
       await publisher.publish(`${topic}/own`, 'its own', { qos: 1 })
       const [first] = await member.messages(1)
-      member.sendPacket({ cmd: 'puback', messageId: first?.messageId } as Packet)
+      member.acknowledge('puback', first?.messageId)
       await member.ping()
       const other = await moor(t, hub, named(`ends other ${how}`), version)
       await other.subscribe(`$share/g/${topic}`, { qos: 1 })
-      assert.deepEqual(await heard(other), [])
+      assert.deepEqual(await other.takenTexts(), [])
       await end(t, name, member, gone)
       const passedOn = await other.messages(most - 1)
-      assert.deepEqual(
-        passedOn.map(({ payload }) => payload.toString()),
-        numbers(1, most),
-      )
+      assert.deepEqual(passedOn.map(textOf), counted(1, most))
       assert.ok(passedOn.every(({ dup }) => !dup)) // 5: [MQTT-3.3.1-2], to this client it is new
-      assert.deepEqual(await heard(other), [])
+      assert.deepEqual(await other.takenTexts(), [])
     })
   }
 
   test(`what an absent member was sent and is owed waits for it, and goes to another when it is forgotten ${of}`, async (t) => {
     const topic = `${base}/forgotten`
     const publisher = await moor(t, hub, named('forgotten out'), version)
-    const member = await moor(t, hub, named('forgotten'), version, lasting(version))
+    const member = await moor(t, hub, named('forgotten'), version, lasting(version, {}, 60))
     member.answers = false
     await member.subscribe(`$share/g/${topic}`, { qos: 1 })
     await count(publisher, topic, 0, 3)
@@ -238,20 +223,20 @@ for (const version of [4, 5] as const) {
     const other = await moor(t, hub, named('forgotten other'), version)
     await other.subscribe(`$share/g/${topic}`, { qos: 1 })
     await count(publisher, topic, 5, 7)
-    assert.deepEqual(await heard(other), ['5', '6'])
+    assert.deepEqual(await other.takenTexts(), ['5', '6'])
     const back = await dial(t, hub, version)
     back.answers = false
-    await back.connect(named('forgotten'), lasting(version))
+    await back.connect(named('forgotten'), lasting(version, {}, 60))
     assert.deepEqual(
-      (await taken(back)).map(({ payload, dup }) => [payload.toString(), dup]),
-      numbers(0, 5).map((text) => [text, Number(text) < 3]),
+      (await back.taken()).map(({ payload, dup }) => [payload.toString(), dup]),
+      counted(0, 5).map((text) => [text, Number(text) < 3]),
     ) // 5: [MQTT-4.4.0-1]
     await back.leave()
-    assert.deepEqual(await heard(other), [])
+    assert.deepEqual(await other.takenTexts(), [])
     // The week of a session of 3.1.1 is long to turn the clock through, so there it begins anew.
     if (version === 5) clock.advance(62)
     else await moor(t, hub, named('forgotten'), version)
-    assert.deepEqual(await other.texts(5), numbers(0, 5))
+    assert.deepEqual(await other.texts(5), counted(0, 5))
   })
 
   // 5: [MQTT-4.8.2-4], [MQTT-4.8.2-5]
@@ -263,12 +248,12 @@ for (const version of [4, 5] as const) {
     await member.subscribe(`$share/g/${topic}`, { qos: 2 })
     const begun = limits.inflightMessages
     await count(publisher, topic, 0, begun + 3, 2)
-    assert.deepEqual(await heard(member), numbers(0, begun))
+    assert.deepEqual(await member.takenTexts(), counted(0, begun))
     const other = await moor(t, hub, named('begun other'), version)
     await other.subscribe(`$share/g/${topic}`, { qos: 2 })
     await member.leave()
-    assert.deepEqual(await other.texts(3), numbers(begun, begun + 3))
-    assert.deepEqual(await heard(other), [])
+    assert.deepEqual(await other.texts(3), counted(begun, begun + 3))
+    assert.deepEqual(await other.takenTexts(), [])
   })
 }
 
@@ -285,10 +270,10 @@ test('in MQTT 5 a message brings the identifier of the subscription of the membe
   await second.subscribe('09/id', { subscriptionIdentifier: 9 })
   await count(publisher, '09/id', 0, 2)
   assert.deepEqual(
-    (await taken(first)).map(({ properties }) => properties?.subscriptionIdentifier),
+    (await first.taken()).map(({ properties }) => properties?.subscriptionIdentifier),
     [7],
   ) // [MQTT-3.3.4-3]
-  const identifiers = (await taken(second)).map(({ qos, properties }) => [qos, properties?.subscriptionIdentifier])
+  const identifiers = (await second.taken()).map(({ qos, properties }) => [qos, properties?.subscriptionIdentifier])
   assert.deepEqual(identifiers.sort(), [
     [0, 9],
     [0, 9],
@@ -313,14 +298,14 @@ test('in MQTT 5 a message that a member refuses is offered to nobody else', asyn
   await publisher.publish('09/refuses', 'one', { qos: 1 })
   await publisher.publish('09/refuses', 'two', { qos: 2 })
   const [one, two] = await member.messages(2)
-  member.sendPacket({ cmd: 'puback', messageId: one?.messageId, reasonCode: 0x83 } as Packet)
-  member.sendPacket({ cmd: 'pubrec', messageId: two?.messageId, reasonCode: 0x83 } as Packet)
+  member.acknowledge('puback', one?.messageId, 0x83)
+  member.acknowledge('pubrec', two?.messageId, 0x83)
   await member.ping()
   const other = await moor(t, hub, 'refuses-other', 5)
   await other.subscribe('$share/g/09/refuses', { qos: 2 })
   member.pullCable()
   await gone()
-  assert.deepEqual(await heard(other), [])
+  assert.deepEqual(await other.takenTexts(), [])
 })
 
 test('members of different versions share alike', async (t) => {
@@ -328,10 +313,10 @@ test('members of different versions share alike', async (t) => {
   for (const member of members) await member.subscribe('$share/g/09/mixed', { qos: 1 })
   const publisher = await moor(t, hub, 'mixed-out', 4)
   await count(publisher, '09/mixed', 0, 90)
-  const lists = await Promise.all(members.map(heard))
+  const lists = await Promise.all(members.map((member) => member.takenTexts()))
   assert.deepEqual(
     lists.map((list) => list.length),
     [30, 30, 30],
   )
-  assert.deepEqual(inOrder(lists.flat()), numbers(0, 90))
+  assert.deepEqual(inOrder(lists.flat()), counted(0, 90))
 })

@@ -2,7 +2,7 @@
 // clients.
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import type { IPublishPacket, Packet } from 'mqtt-packet'
+import type { IPublishPacket } from 'mqtt-packet'
 import { limits } from '../../hub/limits.ts'
 import { dial, hubOfFile, moor, refusalsWith, type TestClient } from '../kit/mqtt.ts'
 
@@ -17,8 +17,8 @@ test('a payload that claims to be text and is not is refused with 0x99 and reach
   await watcher.subscribe('11/format/#', { qos: 2 })
   const client = await moor(t, hub, 'format', 5)
   await client.publish('11/format/0', notText, isText)
-  client.sendPacket({ cmd: 'publish', topic: '11/format/1', payload: notText, qos: 1, messageId: 1, ...isText } as IPublishPacket)
-  client.sendPacket({ cmd: 'publish', topic: '11/format/2', payload: notText, qos: 2, messageId: 2, ...isText } as IPublishPacket)
+  client.sendPublish('11/format/1', notText, { qos: 1, messageId: 1, ...isText })
+  client.sendPublish('11/format/2', notText, { qos: 2, messageId: 2, ...isText })
   const puback = await client.next('puback')
   const pubrec = await client.next('pubrec')
   assert.deepEqual([puback.messageId, puback.reasonCode, pubrec.messageId, pubrec.reasonCode], [1, 0x99, 2, 0x99])
@@ -92,15 +92,7 @@ test('a client that has no room for any CONNACK is not let in, and has no sessio
   assert.equal((await client.connect('tiny', { properties })).reasonCode, 0x82)
   await client.closed
   const deaf = await dial(t, hub, 5)
-  deaf.sendPacket({
-    cmd: 'connect',
-    clientId: 'deaf',
-    clean: true,
-    keepalive: 0,
-    protocolId: 'MQTT',
-    protocolVersion: 5,
-    properties: { maximumPacketSize: 4 },
-  } as Packet)
+  deaf.sendConnect('deaf', { properties: { maximumPacketSize: 4 } })
   await deaf.closed // [MQTT-3.1.2-24]: not even five bytes
   assert.deepEqual(deaf.unread, [])
   const grown = await moor(t, hub, 'tiny', 5, { clean: false })
@@ -112,7 +104,7 @@ test('a refused PUBLISH is answered with the reason in words, in its turn among 
   const topics = ['11/a', '$SYS/b', '11/c', 'devices/not an id/d', '11/e']
   client.socket.cork() // one turn of the loop for all of them
   for (const [at, topic] of topics.entries()) {
-    client.sendPacket({ cmd: 'publish', topic, payload: 'x', qos: 1, messageId: at + 1 } as IPublishPacket)
+    client.sendPublish(topic, 'x', { qos: 1, messageId: at + 1 })
   }
   client.socket.uncork()
   const answers = []
@@ -135,7 +127,7 @@ test('a refused PUBLISH is answered with the reason in words, in its turn among 
 
 test('PUBREC says why as well, and the packet identifier is free again', async (t) => {
   const client = await moor(t, hub, 'refused-2', 5)
-  const publish = (topic: string) => client.sendPacket({ cmd: 'publish', topic, payload: 'x', qos: 2, messageId: 9 } as IPublishPacket)
+  const publish = (topic: string) => client.sendPublish(topic, 'x', { qos: 2, messageId: 9 })
   publish('$SYS/no')
   const refusal = await client.next('pubrec')
   assert.equal(refusal.reasonCode, 0x87)
@@ -150,7 +142,7 @@ test('the words are left out for a client that wants none or has no room, and do
   const small = await moor(t, hub, 'small', 5, { properties: { maximumPacketSize: 40 } }) // [MQTT-3.4.2-2]
   const old = await moor(t, hub, 'old', 4)
   for (const client of [unwanted, small, old]) {
-    client.sendPacket({ cmd: 'publish', topic: '$SYS/no', payload: 'x', qos: 1, messageId: 1 } as IPublishPacket)
+    client.sendPublish('$SYS/no', 'x', { qos: 1, messageId: 1 })
     const puback = await client.next('puback')
     assert.equal(puback.reasonCode, client === old ? undefined : 0x87)
     assert.equal(puback.properties?.reasonString, undefined)

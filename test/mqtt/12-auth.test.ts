@@ -12,6 +12,7 @@ import { auth, authData, knock, method, prove, proveAgain } from '../kit/auth.ts
 import { HandClock } from '../kit/clock.ts'
 import { newFolder, startHub, type TestHub } from '../kit/hub.ts'
 import { dial, hubOfFile, moor, mourner, refusalsWith, type TestClient, type WireName } from '../kit/mqtt.ts'
+import { lasting } from '../kit/packets.ts'
 import { ScramClient, verifierOf } from '../kit/scram.ts'
 import { root } from '../kit/sources.ts'
 
@@ -136,7 +137,7 @@ describe('before CONNACK', () => {
   })
 
   test('a session is resumed by a client that proves itself again, and its messages are there', async (t) => {
-    const kept = { clean: false, properties: { sessionExpiryInterval: 60 } }
+    const kept = lasting(5)
     const first = await anna(t, 'returns', kept)
     await first.subscribe('12/kept', { qos: 1 })
     await first.leave()

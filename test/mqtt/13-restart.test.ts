@@ -4,12 +4,8 @@ import { type TestContext, test } from 'node:test'
 import type { IConnectPacket, IPublishPacket, Packet } from 'mqtt-packet'
 import { HandClock } from '../kit/clock.ts'
 import { newFolder, spawnHub, startHub } from '../kit/hub.ts'
-import { moor, type Version } from '../kit/mqtt.ts'
-
-/** What a client says that wants to be remembered. */
-function lasting(version: Version, more: Partial<IConnectPacket> = {}, seconds = 3600): Partial<IConnectPacket> {
-  return { clean: false, ...more, ...(version === 5 ? { properties: { sessionExpiryInterval: seconds } } : {}) }
-}
+import { dial, moor, type Version } from '../kit/mqtt.ts'
+import { lasting, textOf } from '../kit/packets.ts'
 
 function described({ topic, payload, qos, dup, retain, messageId }: IPublishPacket) {
   return { topic, text: payload.toString(), qos, dup, retain, messageId }
@@ -71,12 +67,12 @@ for (const version of [4, 5] as const) {
         const publisher = await join('publisher', version)
         for (const [at, qos] of [1, 2, 1, 2, 2].entries()) await publisher.publish('in-flight', `${at}`, { qos: qos as 1 | 2 })
         const messages = await device.messages(5)
-        device.sendPacket({ cmd: 'puback', messageId: messages[0]?.messageId } as Packet)
-        device.sendPacket({ cmd: 'pubrec', messageId: messages[1]?.messageId } as Packet)
+        device.acknowledge('puback', messages[0]?.messageId)
+        device.acknowledge('pubrec', messages[1]?.messageId)
         await device.next('pubrel')
-        device.sendPacket({ cmd: 'pubrec', messageId: messages[4]?.messageId } as Packet)
+        device.acknowledge('pubrec', messages[4]?.messageId)
         await device.next('pubrel')
-        device.sendPacket({ cmd: 'pubcomp', messageId: messages[4]?.messageId } as Packet)
+        device.acknowledge('pubcomp', messages[4]?.messageId)
         await device.ping()
         await publisher.publish('elsewhere', 'whose commit takes along what the device said', { qos: 1 })
         return messages.map(described)
@@ -104,25 +100,23 @@ for (const version of [4, 5] as const) {
         await listener.subscribe('once', { qos: 1 })
         await listener.leave()
         const device = await join('device', version, lasting(version))
-        const publish = (messageId: number, text: string) =>
-          device.sendPacket({ cmd: 'publish', topic: 'once', payload: text, qos: 2, messageId, dup: false, retain: false } as Packet)
+        const publish = (messageId: number, text: string) => device.sendPublish('once', text, { qos: 2, messageId })
         publish(7, 'taken')
         await device.next('pubrec')
         publish(8, 'done')
         await device.next('pubrec')
-        device.sendPacket({ cmd: 'pubrel', messageId: 8 } as Packet)
+        device.acknowledge('pubrel', 8)
         await device.next('pubcomp')
       },
       async ({ join }) => {
         const device = await join('device', version, lasting(version))
-        const publish = (messageId: number, text: string, dup: boolean) =>
-          device.sendPacket({ cmd: 'publish', topic: 'once', payload: text, qos: 2, messageId, dup, retain: false } as Packet)
+        const publish = (messageId: number, text: string, dup: boolean) => device.sendPublish('once', text, { qos: 2, messageId, dup })
         publish(7, 'taken', true)
         await device.next('pubrec') // 5: [MQTT-4.3.3-10]  3.1.1: [MQTT-4.3.3-2]
         publish(8, 'another', false)
         await device.next('pubrec')
         for (const messageId of [7, 8]) {
-          device.sendPacket({ cmd: 'pubrel', messageId } as Packet)
+          device.acknowledge('pubrel', messageId)
           await device.next('pubcomp')
         }
         const listener = await join('listener', version, lasting(version))
@@ -211,7 +205,7 @@ test('the time that the hub was down counts: for sessions, for delayed wills and
   const second = await startHub(t, { data: folder }, clock)
   const back = await join(second, 'watcher', lasting(5, {}, 10_000))
   const messages = await back.messages(3)
-  const texts = messages.map(({ payload }) => payload.toString())
+  const texts = messages.map(textOf)
   assert.equal(texts[0], 'still good')
   assert.deepEqual(texts.slice(1).sort(), ['early', 'with the session']) // 5: [MQTT-3.1.2-8]
   assert.equal(messages[0]?.properties?.messageExpiryInterval, 800) // 5: [MQTT-3.3.2-6]
@@ -239,4 +233,29 @@ test('a message that a shared group gave to an absent member goes to another whe
   assert.deepEqual(await other.leftovers(), [])
   clock.advance(200)
   assert.deepEqual(await other.texts(3), ['one', 'two', 'three'])
+})
+
+test('a clean start over a session on disk is answered when the disk has it, before anything else, and holds over a kill', async (t) => {
+  const folder = newFolder(t)
+  const hub = await spawnHub(t, folder)
+  const old = await moor(t, hub, 'anew', 5, lasting(5))
+  await old.subscribe('x', { qos: 1 })
+  old.sendPacket({ cmd: 'publish', topic: 'y', payload: 'x', qos: 2, messageId: 1, dup: false, retain: false } as Packet)
+  await old.next('pubrec')
+  old.pullCable()
+  const anew = await dial(t, hub, 5)
+  const order: string[] = []
+  anew.socket.on('data', (chunk: Buffer) => order.push(...[...chunk].filter((_, at) => at === 0).map((byte) => byte.toString(16))))
+  anew.socket.cork() // all in one go: what follows CONNECT is answered behind its CONNACK
+  const connack = anew.connect('anew', { clean: true, properties: { sessionExpiryInterval: 60 } })
+  anew.sendPacket({ cmd: 'pingreq' })
+  anew.socket.uncork()
+  assert.equal((await connack).sessionPresent, false)
+  await anew.next('pingresp')
+  assert.equal(order[0], '20') // 5: [MQTT-3.2.0-1]
+  await hub.kill()
+  const again = await spawnHub(t, folder)
+  const back = await moor(t, again, 'anew', 5, lasting(5))
+  assert.equal(back.connack.sessionPresent, true, 'the new one')
+  assert.deepEqual([...(await back.unsubscribe('x')).granted], [0x11], 'which has no subscription')
 })

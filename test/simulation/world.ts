@@ -182,15 +182,17 @@ export class World {
   #opened(line: Line, clean: boolean): void {
     const { state } = line.connection
     const connack = line.toClient.find(({ cmd }) => cmd === 'connack')
-    if (state.is !== 'connected' || connack?.cmd !== 'connack') return
+    if (state.is !== 'connected') return
+    // One that waits for the disk speaks of a session that was there and is not any more.
+    const sessionPresent = connack?.cmd === 'connack' && connack.sessionPresent
     const { client, habits, will } = line
     line.session = state.session
     const { number } = state.session
     const seq = this.#run.journal.newestSeq
     for (const earlier of this.ledger.wills.values()) {
-      if (earlier.client === client.id) this.ledger.cameBack(earlier, connack.sessionPresent, seq)
+      if (earlier.client === client.id) this.ledger.cameBack(earlier, sessionPresent, seq)
     }
-    line.incarnation = this.ledger.opened(client.id, number, connack.sessionPresent, clean, habits?.expirySeconds ?? 0, seq)
+    line.incarnation = this.ledger.opened(client.id, number, sessionPresent, clean, habits?.expirySeconds ?? 0, seq)
     if (will !== undefined) {
       will.seq = seq
       this.ledger.armed(will)

@@ -1,10 +1,12 @@
 // What a client asks of the hub in CONNECT: keep-alive and the properties. MQTT 5 sections 3.1.2.10 and 3.1.2.11, 3.1.1 section 3.1.2.10.
 import assert from 'node:assert/strict'
-import type { IPublishPacket, Packet } from 'mqtt-packet'
+import type { Packet } from 'mqtt-packet'
 import { HandClock } from '../../kit/clock.ts'
 import { hubOfFile } from '../../kit/mqtt.ts'
+import { lasting, willOf } from '../../kit/packets.ts'
 import { bindsClients, statementsOf } from '../../kit/statements.ts'
-import { endedBy, lasting, packet, packetsTo, text, willOf } from './packets.ts'
+import { endedBy, packet, packetsTo, text } from './packets.ts'
+import { breakOff } from './sessions.ts'
 
 const clock = new HandClock()
 const hub = await hubOfFile(clock)
@@ -63,17 +65,14 @@ statement(
 
 statement(['5.0 [MQTT-3.1.2-23]'], 'a session with an expiry interval is kept while it lasts, and no longer', async ({ name, moor }) => {
   const [id, topic] = [name('expiring'), name('expiring')]
-  const wish = { clean: false, properties: { sessionExpiryInterval: 100 } }
+  const wish = lasting(5, {}, 100)
   const publisher = await moor(name('publisher'))
   const first = await moor(id, wish)
   await first.subscribe(topic, { qos: 1 })
   for (const [at, end] of ['DISCONNECT', 'a lost connection'].entries()) {
     const client = at === 0 ? first : await moor(id, wish)
     if (end === 'DISCONNECT') await client.leave()
-    else {
-      client.sendBytes('00 00')
-      await client.closed
-    }
+    else await breakOff(client)
     await publisher.publish(topic, end, { qos: 1 })
     clock.advance(95)
     const back = await moor(id, wish)
@@ -101,14 +100,13 @@ statement(
     const sizes = (await client.messages(2)).map(({ payload }) => payload.length)
     assert.deepEqual(sizes, [room - 1, room], 'what just fits is sent')
 
-    client.sendPacket({ cmd: 'publish', topic: '$SYS/no', payload: 'x', qos: 1, messageId: 1000 } as IPublishPacket)
+    client.sendPublish('$SYS/no', 'x', { qos: 1, messageId: 1000 })
     assert.equal((await client.next('puback')).reasonCode, 0x87)
     await client.subscribe('bad/#/filter')
     client.sendBytes(packet(0x82, `00ff 00 ${`${text('a')} 00`.repeat(100)}`)) // a SUBACK of more than 100 bytes
     client.sendBytes(packet(0xa2, `00fe 00 ${text('a').repeat(100)}`))
     await client.ping()
-    client.sendBytes('00 00')
-    await client.closed
+    await breakOff(client)
     assert.ok(packets.length >= 6)
     for (const bytes of packets) assert.ok(bytes.length <= maximumPacketSize, `a packet of ${bytes.length} bytes: ${bytes.toString('hex')}`)
   },
@@ -183,14 +181,11 @@ statement(
     const answersTo = async (requestProblemInformation: boolean) => {
       const topic = name('problem')
       const client = await moor(name('problem'), { properties: { requestProblemInformation } })
-      const publish = (qos: 1 | 2) =>
-        client.sendPacket({ cmd: 'publish', topic: '$SYS/no', payload: 'x', qos, messageId: 900 + qos } as IPublishPacket)
-      publish(1)
-      publish(2)
+      for (const qos of [1, 2] as const) client.sendPublish('$SYS/no', 'x', { qos, messageId: 900 + qos })
       const answers: Packet[] = [await client.next('puback'), await client.next('pubrec')]
       answers.push(await client.subscribe('bad/#/filter'), await client.unsubscribe('bad/#/filter'))
-      client.sendPacket({ cmd: 'pubrel', messageId: 999 }) // nobody knows this identifier
-      client.sendPacket({ cmd: 'pubrec', messageId: 998 })
+      client.acknowledge('pubrel', 999) // nobody knows this identifier
+      client.acknowledge('pubrec', 998)
       answers.push(await client.next('pubcomp'), await client.next('pubrel'))
       await client.subscribe(topic)
       await client.publish(topic, 'x', { properties: { userProperties: { from: 'the publisher' } } })

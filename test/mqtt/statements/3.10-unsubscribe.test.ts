@@ -1,25 +1,18 @@
 // UNSUBSCRIBE and UNSUBACK: chapters 3.10 and 3.11 of MQTT 3.1.1 and 5.
 import assert from 'node:assert/strict'
-import type { IConnectPacket, ISubscribePacket, IUnsubscribePacket, Packet } from 'mqtt-packet'
+import type { ISubscribePacket, IUnsubscribePacket } from 'mqtt-packet'
 import { limits } from '../../../hub/limits.ts'
 import { HandClock } from '../../kit/clock.ts'
 import { hubOfFile, mourner, type TestClient, type Version } from '../../kit/mqtt.ts'
+import { lasting } from '../../kit/packets.ts'
 import { statementsOf } from '../../kit/statements.ts'
+import { endedBy, noProperties, packet } from './packets.ts'
 
 const clock = new HandClock()
 const statement = statementsOf(await hubOfFile(clock), clock)
 
-/** An UNSUBSCRIBE with packet identifier 1. First byte and payload are hex, so that they may be illegal. */
-function unsubscribeBytes(version: Version, payload: string, first = 'a2'): Buffer {
-  const body = Buffer.from(`0001${version === 5 ? '00' : ''}${payload.replaceAll(' ', '')}`, 'hex')
-  return Buffer.concat([Buffer.from(first, 'hex'), Buffer.from([body.length]), body])
-}
-
-/** The connection is closed; MQTT 5 says why with this code, 3.1.1 has no word for it. */
-async function closedWith(client: TestClient, code: number, why: string): Promise<void> {
-  const goodbye = await client.goodbye()
-  assert.equal(goodbye?.code, client.version === 5 ? code : undefined, why)
-}
+/** An UNSUBSCRIBE with packet identifier 1. Its first byte and its payload, in hex, may be illegal. */
+const unsubscribeBytes = (version: 4 | 5, payload: string, first = 0xa2) => packet(first, `0001 ${noProperties(version)} ${payload}`)
 
 async function subscribeAll(client: TestClient, topics: readonly string[], qos: 0 | 1 | 2 = 0): Promise<void> {
   client.sendPacket({ cmd: 'subscribe', messageId: 1, subscriptions: topics.map((topic) => ({ topic, qos })) } as ISubscribePacket)
@@ -41,9 +34,6 @@ async function drop(client: TestClient, filters: readonly string[], messageId = 
 /** What an UNSUBACK says in this version: in 3.1.1, nothing. */
 const codesIn = (version: Version, codes: readonly number[]) => (version === 5 ? codes : [])
 
-const lasting = (version: Version): Partial<IConnectPacket> =>
-  version === 5 ? { clean: false, properties: { sessionExpiryInterval: 60 } } : { clean: false }
-
 // ── 3.10.1 ──
 
 statement(
@@ -52,9 +42,9 @@ statement(
   async ({ moor, name, version }) => {
     for (let flags = 0; flags < 16; flags++) {
       const client = await moor(name('flags'))
-      client.sendBytes(unsubscribeBytes(version, '0001 61', `a${flags.toString(16)}`))
+      client.sendBytes(unsubscribeBytes(version, '0001 61', 0xa0 | flags))
       if (flags === 0b0010) assert.equal((await client.next('unsuback')).messageId, 1)
-      else await closedWith(client, 0x81, `flags ${flags}`)
+      else await endedBy(client, 0x81, `flags ${flags}`)
     }
   },
 )
@@ -74,11 +64,11 @@ statement(
     for (const bytes of ['c328', 'eda080', 'c0af', 'e282', 'f4908080', 'ff']) {
       const bad = await moor(name('not-utf8'))
       bad.sendBytes(unsubscribeBytes(version, `0001 61 000${bytes.length / 2} ${bytes}`))
-      await closedWith(bad, 0x81, bytes)
+      await endedBy(bad, 0x81, bytes)
     }
     const cut = await moor(name('cut'))
     cut.sendBytes(unsubscribeBytes(version, '0001 61 0005 62'))
-    await closedWith(cut, 0x81, 'a filter longer than the packet')
+    await endedBy(cut, 0x81, 'a filter longer than the packet')
   },
 )
 
@@ -88,7 +78,7 @@ statement(
   async ({ moor, name, version }) => {
     const client = await moor(name('no-filter'))
     client.sendBytes(unsubscribeBytes(version, ''))
-    await closedWith(client, 0x82, 'no payload')
+    await endedBy(client, 0x82, 'no payload')
   },
 )
 
@@ -138,7 +128,7 @@ statement(
         [`${base}/\u00e9`],
         [],
       ][at]
-      const heard = await client.messages((await client.leftovers()).length)
+      const heard = await client.taken()
       assert.deepEqual(
         heard.map(({ topic }) => topic),
         expected,
@@ -191,8 +181,8 @@ statement(
     const [one, two, three, four] = await client.messages(4)
     await client.unsubscribe(topic)
     await publisher.publish(topic, 'five', { qos: 2 })
-    client.sendPacket({ cmd: 'puback', messageId: one?.messageId } as Packet)
-    client.sendPacket({ cmd: 'pubrec', messageId: two?.messageId } as Packet)
+    client.acknowledge('puback', one?.messageId)
+    client.acknowledge('pubrec', two?.messageId)
     assert.equal((await client.next('pubrel')).messageId, two?.messageId)
     client.pullCable()
     await gone()

@@ -1,11 +1,14 @@
 // PINGREQ, PINGRESP and DISCONNECT: chapters 3.12 to 3.14 of MQTT 3.1.1 and 5.
 import assert from 'node:assert/strict'
-import type { IConnectPacket, IPublishPacket, ISubscribePacket } from 'mqtt-packet'
+import type { IConnectPacket, ISubscribePacket } from 'mqtt-packet'
 import { limits } from '../../../hub/limits.ts'
 import { HandClock } from '../../kit/clock.ts'
 import { startHub } from '../../kit/hub.ts'
 import { hubOfFile, moor as moorAt, type TestClient } from '../../kit/mqtt.ts'
+import { upTo } from '../../kit/numbers.ts'
+import { lasting, textOf, willOf } from '../../kit/packets.ts'
 import { type Bench, statementsOf } from '../../kit/statements.ts'
+import { endedBy } from './packets.ts'
 
 const clock = new HandClock()
 const statement = statementsOf(await hubOfFile(clock), clock)
@@ -19,7 +22,7 @@ async function mortal({ moor, name, version }: Bench, options: Partial<IConnectP
   const topic = name('will')
   const heir = await moor(name('heir'))
   await heir.subscribe(topic)
-  const client = await moor(name('mortal'), { will: { topic, payload: Buffer.from('died'), qos: 0, retain: false }, ...options })
+  const client = await moor(name('mortal'), { will: willOf(topic, 'died'), ...options })
   assert.equal(version === 5 ? client.connack.reasonCode : client.connack.returnCode, 0)
   return { client, heir }
 }
@@ -34,9 +37,7 @@ const endings: Record<number, (client: TestClient, bench: Bench, id: string) => 
   },
   144: (client) => client.sendBytes('30 04 0001 23 00'), // PUBLISH to "#"
   147: (client) => {
-    const packet = { cmd: 'publish', topic: 'x', payload: '', qos: 2, dup: false, retain: false }
-    for (let messageId = 1; messageId <= limits.receiveMaximum + 1; messageId++)
-      client.sendPacket({ ...packet, messageId } as IPublishPacket)
+    for (const messageId of upTo(limits.receiveMaximum + 1)) client.sendPublish('x', '', { qos: 2, messageId })
   },
   148: (client) => client.sendBytes('30 07 0001 61 03 230100'), // PUBLISH to "a" with topic alias 256
   149: (client) => client.sendBytes('30 ffff7f'), // a PUBLISH of 2 MiB
@@ -71,8 +72,7 @@ statement(
     await client.next('pingresp')
     assert.deepEqual(client.unread, [], 'and with no more than one')
     client.sendBytes('c001 00')
-    const goodbye = await client.goodbye()
-    assert.equal(goodbye?.code, version === 5 ? 0x81 : undefined, 'a PINGREQ has no payload')
+    await endedBy(client, 0x81, 'a PINGREQ has no payload')
   },
 )
 
@@ -115,8 +115,7 @@ statement(
     for (const flags of [1, 2, 4, 8, 15]) {
       const { client, heir } = await mortal(bench)
       client.sendBytes(Buffer.from([0xe0 | flags, 0]))
-      const goodbye = await client.goodbye()
-      assert.equal(goodbye?.code, bench.version === 5 ? 0x81 : undefined)
+      await endedBy(client, 0x81)
       assert.deepEqual(await heir.texts(1), ['died'])
     }
   },
@@ -196,11 +195,10 @@ statement(
     const watcher = await moor(name('watcher'))
     await watcher.subscribe(topic)
     const client = await moor(name('talks-on'))
-    const packet = { cmd: 'publish', topic, qos: 0, dup: false, retain: false }
     client.socket.cork() // in one chunk, so that the hub holds it all when it reads DISCONNECT
-    client.sendPacket({ ...packet, payload: 'before' } as IPublishPacket)
+    client.sendPublish(topic, 'before')
     client.sendBytes('e000')
-    client.sendPacket({ ...packet, payload: 'behind' } as IPublishPacket)
+    client.sendPublish(topic, 'behind')
     client.sendPacket({ cmd: 'subscribe', messageId: 1, subscriptions: [{ topic, qos: 0 }] } as ISubscribePacket)
     client.sendBytes(pingreq)
     client.sendBytes(malformed)
@@ -254,8 +252,7 @@ statement(
   async (bench) => {
     const forms = bench.version === 5 ? ['e000', 'e001 00', 'e002 00 00', 'e007 00 05 1100000002'] : ['e000']
     for (const form of forms) {
-      const lasting = { clean: false, properties: { sessionExpiryInterval: 5 } }
-      const { client, heir } = await mortal(bench, bench.version === 5 ? lasting : {})
+      const { client, heir } = await mortal(bench, bench.version === 5 ? lasting(5, {}, 5) : {})
       client.sendBytes(form)
       await client.closed
       assert.deepEqual(await heir.leftovers(), [], form)
@@ -275,10 +272,6 @@ statement(['5.0 [MQTT-3.14.4-3]'], 'with a DISCONNECT that gives any other reaso
     client.sendBytes(Buffer.from([0xe0, 1, code]))
     await client.closed
     const heard = await heir.leftovers()
-    assert.deepEqual(
-      heard.map(({ payload }) => payload.toString()),
-      ['died'],
-      `0x${code.toString(16)}`,
-    )
+    assert.deepEqual(heard.map(textOf), ['died'], `0x${code.toString(16)}`)
   }
 })

@@ -3,18 +3,19 @@ import assert from 'node:assert/strict'
 import type { IConnackPacket } from 'mqtt-packet'
 import { HandClock } from '../../kit/clock.ts'
 import { hubOfFile } from '../../kit/mqtt.ts'
+import { lasting } from '../../kit/packets.ts'
 import { type Bench, bindsClients, statementsOf, untestable } from '../../kit/statements.ts'
 import {
   binary,
   connectBytes,
   connectFlags,
   endedBy,
-  lasting,
   noProperties,
   packet,
   packetsTo,
   text,
   turnedAway,
+  u16,
   willFields,
 } from './packets.ts'
 
@@ -328,11 +329,10 @@ statement(
     const client = await moor(name('aliases'))
     const most = client.connack.properties?.topicAliasMaximum ?? 0
     assert.ok(most > 0)
-    const hex = (alias: number) => alias.toString(16).padStart(4, '0')
-    for (const alias of [1, most]) client.sendBytes(packet(0x30, `${text(topic)} {23 ${hex(alias)}} 'set'`))
-    for (const alias of [1, most]) client.sendBytes(packet(0x30, `${text('')} {23 ${hex(alias)}} 'used'`))
+    for (const alias of [1, most]) client.sendBytes(packet(0x30, `${text(topic)} {23 ${u16(alias)}} 'set'`))
+    for (const alias of [1, most]) client.sendBytes(packet(0x30, `${text('')} {23 ${u16(alias)}} 'used'`))
     assert.deepEqual(await listener.texts(4), ['set', 'set', 'used', 'used'])
-    client.sendBytes(packet(0x30, `${text(topic)} {23 ${hex(most + 1)}} 'too high'`))
+    client.sendBytes(packet(0x30, `${text(topic)} {23 ${u16(most + 1)}} 'too high'`))
     await endedBy(client, 0x94, 'one more')
     assert.deepEqual(await listener.leftovers(), [])
   },

@@ -1,44 +1,20 @@
 // Properties of PUBLISH: message expiry, topic aliases, and what reaches subscribers as it came. MQTT 5 section 3.3.2.3.
 import assert from 'node:assert/strict'
-import type { IPublishPacket, Packet } from 'mqtt-packet'
+import type { IPublishPacket } from 'mqtt-packet'
 import { HandClock } from '../../kit/clock.ts'
-import { hubOfFile, type TestClient } from '../../kit/mqtt.ts'
+import { heardBy, hubOfFile, type TestClient } from '../../kit/mqtt.ts'
+import { lasting, textOf } from '../../kit/packets.ts'
 import { type Bench, bindsClients, statementsOf } from '../../kit/statements.ts'
+import { endedBy, publishBytes, text, u16 } from './packets.ts'
+import { silent } from './sessions.ts'
 
 const clock = new HandClock()
 const hub = await hubOfFile(clock)
 const statement = statementsOf(hub, clock)
 
-/** What a client says whose session outlives its connection. */
-const lasting = { clean: false, properties: { sessionExpiryInterval: 3600 } }
-
-const hex = (text: string) => Buffer.from(text).toString('hex')
-const u16 = (value: number) => value.toString(16).padStart(4, '0')
-/** A UTF-8 string with its length in front, in hex. */
-const text = (value: string) => u16(Buffer.byteLength(value)) + hex(value)
 const userProperty = (name: string, value: string) => `26${text(name)}${text(value)}`
-
-/** A QoS 1 PUBLISH of 'x' with these properties, in hex. The whole packet is shorter than 128 bytes. */
-function publishHex(first: number, topic: string, packetId: number, properties: string): string {
-  const body = `${text(topic)}${u16(packetId)}${(properties.length / 2).toString(16).padStart(2, '0')}${properties}${hex('x')}`
-  assert.ok(body.length / 2 < 128)
-  return `${first.toString(16)}${(body.length / 2).toString(16).padStart(2, '0')}${body}`
-}
-
-/** What the hub has sent since, in hex. */
-function bytesOf(client: TestClient): () => string {
-  let hex = ''
-  client.socket.on('data', (chunk: Buffer) => {
-    hex += chunk.toString('hex')
-  })
-  return () => hex
-}
-
-/** The hub closes the connection and says one of these codes before. */
-async function assertRefused(client: TestClient, codes: readonly number[]): Promise<void> {
-  const goodbye = await client.goodbye()
-  assert.ok(codes.includes(goodbye?.code ?? 0), `the code is 0x${goodbye?.code.toString(16)}: ${goodbye?.reason}`)
-}
+const published = (topic: string, packetId: number, properties: string, first = 0x32) =>
+  publishBytes(5, { first, topic, packetId, properties })
 
 /**
  * A message with these properties reaches with them, byte for byte, a subscriber that is there, one that was away and one that comes later and
@@ -46,29 +22,29 @@ async function assertRefused(client: TestClient, codes: readonly number[]): Prom
  */
 async function assertForwarded(bench: Bench, properties: string): Promise<void> {
   const [topic, name] = [bench.name('3.3/forwarded'), bench.name('away')]
-  const away = await bench.moor(name, lasting)
+  const away = await bench.moor(name, lasting(5))
   await away.subscribe(topic, { qos: 1 })
   await away.leave()
   const there = await bench.moor(bench.name('there'))
-  const heard = bytesOf(there)
+  const heard = heardBy(there)
   await there.subscribe(topic, { qos: 1 })
   const publisher = await bench.moor(bench.name('publisher'))
-  publisher.sendBytes(publishHex(0x33, topic, 1, properties))
+  publisher.sendBytes(published(topic, 1, properties, 0x33))
   assert.equal((await publisher.next('puback')).reasonCode, 0)
   const [live] = await there.messages(1)
-  assert.ok(heard().includes(publishHex(0x32, topic, live?.messageId ?? 0, properties)), `there: ${heard()}`)
+  assert.ok(heard().includes(published(topic, live?.messageId ?? 0, properties).toString('hex')), `there: ${heard()}`)
 
   const back = await bench.dial()
-  const heardBack = bytesOf(back)
-  await back.connect(name, lasting)
+  const heardBack = heardBy(back)
+  await back.connect(name, lasting(5))
   const [missed] = await back.messages(1)
-  assert.ok(heardBack().includes(publishHex(0x32, topic, missed?.messageId ?? 0, properties)), `away: ${heardBack()}`)
+  assert.ok(heardBack().includes(published(topic, missed?.messageId ?? 0, properties).toString('hex')), `away: ${heardBack()}`)
 
   const late = await bench.moor(bench.name('late'))
-  const heardLate = bytesOf(late)
+  const heardLate = heardBy(late)
   await late.subscribe(topic, { qos: 1 })
   const [retained] = await late.messages(1)
-  assert.ok(heardLate().includes(publishHex(0x33, topic, retained?.messageId ?? 0, properties)), `late: ${heardLate()}`)
+  assert.ok(heardLate().includes(published(topic, retained?.messageId ?? 0, properties, 0x33).toString('hex')), `late: ${heardLate()}`)
 }
 
 /** A PUBLISH with these properties ends the connection, and nobody gets the message. */
@@ -77,8 +53,8 @@ async function assertNotTaken(bench: Bench, properties: string, codes: readonly 
   const listener = await bench.moor(bench.name('listener'))
   await listener.subscribe(topic, { qos: 2 })
   const client = await bench.moor(bench.name('client'))
-  client.sendBytes(publishHex(0x32, topic, 1, properties))
-  await assertRefused(client, codes)
+  client.sendBytes(published(topic, 1, properties))
+  await endedBy(client, codes)
   assert.deepEqual(await listener.leftovers(), [])
 }
 
@@ -111,9 +87,9 @@ statement(['5.0 [MQTT-3.3.2-18]'], 'User Properties keep their order, among name
   const mixed = [userProperty('z', '1'), `03${text('type')}`, userProperty('a', '2'), '0101', userProperty('z', '0')].join('')
   const topic = bench.name('3.3/order')
   const client = await bench.moor(bench.name('client'))
-  const heard = bytesOf(client)
+  const heard = heardBy(client)
   await client.subscribe(topic, { qos: 1 })
-  client.sendBytes(publishHex(0x32, topic, 1, mixed))
+  client.sendBytes(published(topic, 1, mixed))
   await client.messages(1)
   const places = [userProperty('z', '1'), userProperty('a', '2'), userProperty('z', '0')].map((property) => heard().indexOf(property))
   assert.deepEqual(
@@ -152,7 +128,7 @@ statement(
   'a message whose time is over before it was sent to a subscriber is never sent, while it was away and while its window was full',
   async (bench) => {
     const [topic, name] = [bench.name('3.3/expires'), bench.name('away')]
-    const away = await bench.moor(name, lasting)
+    const away = await bench.moor(name, lasting(5))
     await away.subscribe(topic, { qos: 1 })
     await away.leave()
     const busy = await bench.moor(bench.name('busy'), { properties: { receiveMaximum: 1 } })
@@ -165,9 +141,9 @@ statement(
     await publisher.publish(topic, 'long', expiresIn(60))
     clock.advance(20)
     busy.answers = true
-    busy.sendPacket({ cmd: 'puback', messageId: first?.messageId } as Packet)
+    busy.acknowledge('puback', first?.messageId)
     assert.deepEqual(await busy.texts(1), ['long'])
-    const back = await bench.moor(name, lasting)
+    const back = await bench.moor(name, lasting(5))
     assert.deepEqual(await back.texts(2), ['first', 'long'])
     assert.deepEqual([...(await busy.leftovers()), ...(await back.leftovers())], [])
   },
@@ -181,10 +157,7 @@ statement(['5.0 [MQTT-3.3.2-5]'], 'a retained message is not sent to a new subsc
   clock.advance(10)
   const late = await bench.moor(bench.name('late'))
   await late.subscribe(`${base}/#`, { qos: 1 })
-  assert.deepEqual(
-    (await late.leftovers()).map(({ payload }) => `${payload}`),
-    ['long'],
-  )
+  assert.deepEqual((await late.leftovers()).map(textOf), ['long'])
 })
 
 statement(
@@ -192,7 +165,7 @@ statement(
   'a message says how much of its time is left when it is sent: all of it, or less the time it waited in the hub',
   async (bench) => {
     const [topic, name] = [bench.name('3.3/left'), bench.name('away')]
-    const away = await bench.moor(name, lasting)
+    const away = await bench.moor(name, lasting(5))
     await away.subscribe(topic, { qos: 1 })
     await away.leave()
     const there = await bench.moor(bench.name('there'))
@@ -207,10 +180,10 @@ statement(
     assert.deepEqual([await left(there), await left(there)], [undefined, 100])
     clock.advance(30)
     const first = await busy.next('publish')
-    busy.sendPacket({ cmd: 'puback', messageId: first.messageId } as Packet)
+    busy.acknowledge('puback', first.messageId)
     assert.equal(await left(busy), 70, 'it waited for a place in the window')
     clock.advance(5)
-    const back = await bench.moor(name, lasting)
+    const back = await bench.moor(name, lasting(5))
     assert.deepEqual([await left(back), await left(back)], [undefined, 65])
     const late = await bench.moor(bench.name('late'))
     await late.subscribe(topic, { qos: 1 })
@@ -227,15 +200,15 @@ statement(['5.0 [MQTT-3.3.2-7]'], 'an alias that a client set ends with its conn
   const [topic, name] = [bench.name('3.3/alias-ends'), bench.name('client')]
   const listener = await bench.moor(bench.name('listener'))
   await listener.subscribe(topic, { qos: 1 })
-  const client = await bench.moor(name, lasting)
+  const client = await bench.moor(name, lasting(5))
   await withAlias(client, topic, 'sets it', 1)
   await withAlias(client, '', 'uses it', 1)
   assert.deepEqual(await listener.texts(2), ['sets it', 'uses it'])
   await client.leave()
-  const back = await bench.moor(name, lasting)
+  const back = await bench.moor(name, lasting(5))
   assert.equal(back.connack.sessionPresent, true)
   await withAlias(back, '', 'means nothing', 1)
-  await assertRefused(back, [0x82, 0x94])
+  await endedBy(back, [0x82, 0x94])
   assert.deepEqual(await listener.leftovers(), [])
 })
 
@@ -306,7 +279,7 @@ statement(
     for (const topicAliasMaximum of [1, 3, 65_535]) {
       const [base, name] = [bench.name('3.3/alias-out'), bench.name('client')]
       const publisher = await bench.moor(bench.name('publisher'))
-      const options = { clean: false, properties: { sessionExpiryInterval: 3600, topicAliasMaximum } }
+      const options = lasting(5, { properties: { topicAliasMaximum } })
       const topics = [...'aabacabcdeaabbccddeefghij'].map((letter) => `${base}/${letter}`)
       for (let connection = 0; connection < 2; connection++) {
         const client = await bench.moor(name, options)
@@ -328,12 +301,7 @@ statement(
   async (bench) => {
     const [base, name] = [bench.name('3.3/alias-again'), bench.name('client')]
     const publisher = await bench.moor(bench.name('publisher'))
-    const connect = async (topicAliasMaximum: number) => {
-      const client = await bench.dial()
-      client.answers = false
-      await client.connect(name, { clean: false, properties: { sessionExpiryInterval: 3600, topicAliasMaximum } })
-      return client
-    }
+    const connect = (topicAliasMaximum: number) => silent(bench, name, { properties: { topicAliasMaximum } })
     const first = await connect(10)
     await first.subscribe(`${base}/+`, { qos: 1 })
     const topics = [...'abab'].map((letter) => `${base}/${letter}`)

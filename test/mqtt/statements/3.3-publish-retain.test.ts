@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import type { IPublishPacket } from 'mqtt-packet'
 import { HandClock } from '../../kit/clock.ts'
 import { hubOfFile, type TestClient } from '../../kit/mqtt.ts'
+import { lasting, textOf } from '../../kit/packets.ts'
 import { type Bench, statementsOf } from '../../kit/statements.ts'
 
 const clock = new HandClock()
@@ -19,13 +20,6 @@ async function retainedAt(bench: Bench, filter: string, qos: 0 | 1 | 2 = 2): Pro
   await client.subscribe(filter, { qos })
   return client.leftovers()
 }
-
-/** What came that nobody asked for; taken, so that it is not found again. */
-async function taken(client: TestClient): Promise<IPublishPacket[]> {
-  return client.messages((await client.leftovers()).length)
-}
-
-const texts = (messages: readonly IPublishPacket[]) => messages.map(({ payload }) => `${payload}`)
 
 // ── what is kept ──
 
@@ -70,10 +64,10 @@ statement(
     for (const topic of ['a', 'a/b', 'a/c', 'b']) {
       for (const payload of ['old', 'last']) await retain(publisher, `${base}/${topic}`, `${payload} ${topic}`)
     }
-    assert.deepEqual(texts(await retainedAt(bench, `${base}/a/#`)).sort(), ['last a', 'last a/b', 'last a/c'])
-    assert.deepEqual(texts(await retainedAt(bench, `${base}/a/+`)).sort(), ['last a/b', 'last a/c'])
-    assert.deepEqual(texts(await retainedAt(bench, `${base}/b`)), ['last b'])
-    assert.deepEqual(texts(await retainedAt(bench, `${base}/c`)), [])
+    assert.deepEqual((await retainedAt(bench, `${base}/a/#`)).map(textOf).sort(), ['last a', 'last a/b', 'last a/c'])
+    assert.deepEqual((await retainedAt(bench, `${base}/a/+`)).map(textOf).sort(), ['last a/b', 'last a/c'])
+    assert.deepEqual((await retainedAt(bench, `${base}/b`)).map(textOf), ['last b'])
+    assert.deepEqual((await retainedAt(bench, `${base}/c`)).map(textOf), [])
   },
 )
 
@@ -100,7 +94,7 @@ statement(['3.1.1 [MQTT-3.3.1-8]'], 'what is sent because of a new subscription 
   const client = await bench.moor(bench.name('client'))
   for (const qos of [1, 2] as const) {
     await client.subscribe(`${base}/#`, { qos }) // the second time it takes the place of the first
-    const flags = (await taken(client)).map(({ retain }) => retain)
+    const flags = (await client.taken()).map(({ retain }) => retain)
     assert.deepEqual(flags, [true, true, true])
   }
 })
@@ -148,7 +142,7 @@ statement(
       heard.map(({ payload, retain }) => [payload.length, retain]),
       [[0, false]],
     )
-    assert.deepEqual(texts(await retainedAt(bench, `${base}/#`)), ['b'])
+    assert.deepEqual((await retainedAt(bench, `${base}/#`)).map(textOf), ['b'])
   },
 )
 
@@ -166,7 +160,7 @@ statement(
       await retain(publisher, `${base}/a`, '', { qos, properties: { contentType: 'nothing' } })
       const [message] = await client.messages(1)
       assert.deepEqual([message?.payload.length, message?.qos, message?.properties?.contentType], [0, qos, 'nothing'])
-      assert.deepEqual(texts(await retainedAt(bench, `${base}/#`)), ['b'])
+      assert.deepEqual((await retainedAt(bench, `${base}/#`)).map(textOf), ['b'])
     }
   },
 )
@@ -179,7 +173,7 @@ statement(
     const publisher = await bench.moor(bench.name('publisher'))
     for (const payload of ['', 'something', '', '']) {
       await retain(publisher, topic, payload)
-      assert.deepEqual(texts(await retainedAt(bench, topic)), payload === '' ? [] : [payload])
+      assert.deepEqual((await retainedAt(bench, topic)).map(textOf), payload === '' ? [] : [payload])
     }
   },
 )
@@ -199,7 +193,7 @@ statement(
         await publisher.publish(`${base}/b`, payload, { qos })
       }
     }
-    assert.deepEqual(texts(await retainedAt(bench, `${base}/#`)), ['retained'])
+    assert.deepEqual((await retainedAt(bench, `${base}/#`)).map(textOf), ['retained'])
     assert.equal((await listener.leftovers()).length, 13, 'they were delivered')
   },
 )
@@ -222,7 +216,7 @@ statement(
     const client = await bench.moor(bench.name('client'))
     for (let time = 0; time < 3; time++) {
       await client.subscribe(`${base}/#`, { qos: 1, rh: 0 })
-      assert.deepEqual(texts(await taken(client)).sort(), ['a', 'b'])
+      assert.deepEqual((await client.takenTexts()).sort(), ['a', 'b'])
     }
   },
 )
@@ -233,16 +227,15 @@ statement(
   async (bench) => {
     const base = await twoRetained(bench)
     const name = bench.name('client')
-    const lasting = { clean: false, properties: { sessionExpiryInterval: 3600 } }
-    const client = await bench.moor(name, lasting)
+    const client = await bench.moor(name, lasting(5))
     const subscribed = async (to: TestClient) => {
       await to.subscribe(`${base}/#`, { qos: 1, rh: 1 })
-      return texts(await taken(to)).sort()
+      return (await to.takenTexts()).sort()
     }
     assert.deepEqual(await subscribed(client), ['a', 'b'])
     assert.deepEqual(await subscribed(client), [])
     await client.leave()
-    const back = await bench.moor(name, lasting)
+    const back = await bench.moor(name, lasting(5))
     assert.deepEqual(await subscribed(back), [], 'it was there all the time')
     await back.unsubscribe(`${base}/#`)
     assert.deepEqual(await subscribed(back), ['a', 'b'], 'it is new again')
@@ -260,15 +253,14 @@ statement(
       assert.deepEqual(await client.leftovers(), [])
     }
     await retain(await bench.moor(bench.name('publisher')), `${base}/a`, 'later')
-    assert.deepEqual(texts(await taken(client)), ['later'])
+    assert.deepEqual(await client.takenTexts(), ['later'])
   },
 )
 
 /** The flags with which a message with RETAIN and one without arrive, while the subscriber is there and while it is away. */
 async function flagsWith(bench: Bench, rap: boolean): Promise<[string, boolean][]> {
   const [topic, name] = [bench.name('3.3/as-published'), bench.name('client')]
-  const lasting = { clean: false, properties: { sessionExpiryInterval: 3600 } }
-  const client = await bench.moor(name, lasting)
+  const client = await bench.moor(name, lasting(5))
   await client.subscribe(topic, { qos: 1, rap })
   const publisher = await bench.moor(bench.name('publisher'))
   await retain(publisher, topic, 'retained')
@@ -277,7 +269,7 @@ async function flagsWith(bench: Bench, rap: boolean): Promise<[string, boolean][
   await client.leave()
   await retain(publisher, topic, 'retained, away')
   await publisher.publish(topic, 'plain, away', { qos: 1 })
-  const back = await bench.moor(name, lasting)
+  const back = await bench.moor(name, lasting(5))
   heard.push(...(await back.messages(2)))
   return heard.map(({ payload, retain }) => [`${payload}`, retain])
 }

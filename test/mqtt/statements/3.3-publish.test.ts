@@ -1,62 +1,17 @@
 // PUBLISH: DUP, QoS, topic name, what it is answered with, overlapping subscriptions, the receive maximum. MQTT 5 and 3.1.1 section 3.3.
 // Retained messages and properties have files of their own beside this one.
 import assert from 'node:assert/strict'
-import type { IConnectPacket, IPublishPacket, Packet } from 'mqtt-packet'
+import type { IPublishPacket } from 'mqtt-packet'
 import { HandClock } from '../../kit/clock.ts'
-import { hubOfFile, type TestClient } from '../../kit/mqtt.ts'
+import { heardBy, hubOfFile, type TestClient } from '../../kit/mqtt.ts'
+import { lasting } from '../../kit/packets.ts'
 import { type Bench, bindsClients, statementsOf } from '../../kit/statements.ts'
+import { endedBy, publishBytes } from './packets.ts'
+import { silent } from './sessions.ts'
 
 const clock = new HandClock()
 const hub = await hubOfFile(clock)
 const statement = statementsOf(hub, clock)
-
-/** What a client says whose session outlives its connection. */
-function lasting(version: 4 | 5): Partial<IConnectPacket> {
-  return version === 5 ? { clean: false, properties: { sessionExpiryInterval: 3600 } } : { clean: false }
-}
-
-/** Sends one PUBLISH and waits for nothing. */
-function send(client: TestClient, topic: string, more: Partial<IPublishPacket>): void {
-  client.sendPacket({ cmd: 'publish', topic, payload: '', qos: 0, retain: false, dup: false, ...more } as IPublishPacket)
-}
-
-function answer(client: TestClient, cmd: 'puback' | 'pubrec' | 'pubrel' | 'pubcomp', messageId: number | undefined, reasonCode = 0): void {
-  client.sendPacket({ cmd, messageId, ...(reasonCode === 0 ? {} : { reasonCode }) } as Packet)
-}
-
-/** A short PUBLISH as bytes, for what no client library sends. `properties` is left out in 3.1.1. */
-function publishBytes(
-  version: 4 | 5,
-  options: { first?: number; topic: Buffer | string; packetId?: number; properties?: string; payload?: string },
-): Buffer {
-  const { first = 0x30, topic, packetId, properties = '', payload = 'x' } = options
-  const name = Buffer.from(topic)
-  const block = Buffer.from(properties.replaceAll(' ', ''), 'hex')
-  const body = Buffer.concat([
-    Buffer.from([0, name.length]),
-    name,
-    packetId === undefined ? Buffer.alloc(0) : Buffer.from([packetId >> 8, packetId & 0xff]),
-    version === 5 ? Buffer.from([block.length, ...block]) : Buffer.alloc(0),
-    Buffer.from(payload),
-  ])
-  return Buffer.concat([Buffer.from([first, body.length]), body])
-}
-
-/** The hub closes the connection; in MQTT 5 it says one of these codes before. */
-async function assertRefused(client: TestClient, codes: readonly number[]): Promise<void> {
-  const goodbye = await client.goodbye()
-  if (client.version !== 5) assert.equal(goodbye, undefined)
-  else assert.ok(codes.includes(goodbye?.code ?? 0), `the code is 0x${goodbye?.code.toString(16)}: ${goodbye?.reason}`)
-}
-
-/** What the hub has sent since, in hex. */
-function bytesOf(client: TestClient): () => string {
-  let hex = ''
-  client.socket.on('data', (chunk: Buffer) => {
-    hex += chunk.toString('hex')
-  })
-  return () => hex
-}
 
 /** A client that hears what reaches anybody below this topic. */
 async function listenerAt(bench: Bench, filter: string, qos: 0 | 1 | 2 = 2): Promise<TestClient> {
@@ -89,9 +44,9 @@ statement(['3.1.1 [MQTT-3.3.1-2]', '5.0 [MQTT-3.3.1-2]'], 'a PUBLISH to a client
   const topic = bench.name('3.3/qos0')
   const listener = await listenerAt(bench, topic, 0)
   const publisher = await bench.moor(bench.name('publisher'))
-  send(publisher, topic, { payload: 'a', qos: 0 })
-  send(publisher, topic, { payload: 'b', qos: 1, messageId: 1, dup: true })
-  send(publisher, topic, { payload: 'c', qos: 2, messageId: 2, dup: true })
+  publisher.sendPublish(topic, 'a', { qos: 0 })
+  publisher.sendPublish(topic, 'b', { qos: 1, messageId: 1, dup: true })
+  publisher.sendPublish(topic, 'c', { qos: 2, messageId: 2, dup: true })
   const messages = await listener.messages(3)
   assert.deepEqual(messages.map(({ payload, qos, dup }) => [`${payload}`, qos, dup]).sort(), [
     ['a', 0, false],
@@ -108,7 +63,7 @@ statement(
     const listener = await listenerAt(bench, topic)
     const client = await bench.moor(bench.name('client'))
     client.sendBytes(publishBytes(bench.version, { first: 0x38, topic }))
-    await assertRefused(client, [0x81, 0x82])
+    await endedBy(client, [0x81, 0x82])
     assert.deepEqual(await listener.leftovers(), [])
   },
 )
@@ -128,7 +83,7 @@ statement(
       { qos: 2, dup: true },
       { qos: 2, dup: false },
     ] as const
-    for (const [at, { qos, dup }] of sent.entries()) send(publisher, topic, { payload: `${at}`, qos, dup, messageId: at + 1 })
+    for (const [at, { qos, dup }] of sent.entries()) publisher.sendPublish(topic, `${at}`, { qos, dup, messageId: at + 1 })
     const dups = (messages: IPublishPacket[]) => messages.map(({ dup }) => dup)
     assert.deepEqual(dups(await subscriber.messages(4)), [false, false, false, false])
     await subscriber.leave()
@@ -146,7 +101,7 @@ statement(
     for (const first of [0x36, 0x37, 0x3e]) {
       const client = await bench.moor(bench.name('client'))
       client.sendBytes(publishBytes(bench.version, { first, topic, packetId: 1 }))
-      await assertRefused(client, [0x81]) // 5: section 3.3.1.2
+      await endedBy(client, [0x81]) // 5: section 3.3.1.2
     }
     assert.deepEqual(await listener.leftovers(), [])
   },
@@ -160,7 +115,7 @@ statement(
   async (bench) => {
     const topic = `${bench.name('3.3/Grüße')}/温度/\u{1f321}/ `
     const listener = await listenerAt(bench, `${topic.split('/').slice(0, 2).join('/')}/#`, 1)
-    const heard = bytesOf(listener)
+    const heard = heardBy(listener)
     const publisher = await bench.moor(bench.name('publisher'))
     await publisher.publish(topic, 'x', { qos: 1 })
     const [message] = await listener.messages(1)
@@ -180,11 +135,11 @@ statement(
     for (const bad of ['c328', 'eda080', 'c0af', 'f4908080']) {
       const client = await bench.moor(bench.name('client'))
       client.sendBytes(publishBytes(bench.version, { topic: Buffer.concat([Buffer.from(`${base}/`), Buffer.from(bad, 'hex')]) }))
-      await assertRefused(client, [0x81]) // 5: section 1.5.4
+      await endedBy(client, [0x81]) // 5: section 1.5.4
     }
     const client = await bench.moor(bench.name('client'))
     client.sendBytes('30 04 00ff 6162')
-    await assertRefused(client, [0x81])
+    await endedBy(client, [0x81])
     assert.deepEqual(await listener.leftovers(), [])
   },
 )
@@ -198,7 +153,7 @@ statement(
     for (const name of ['#', '+', 'a/+/b', 'a+', 'a#b']) {
       const client = await bench.moor(bench.name('client'))
       client.sendBytes(publishBytes(bench.version, { topic: `${base}/${name}` }))
-      await assertRefused(client, [0x81, 0x82, 0x90])
+      await endedBy(client, [0x81, 0x82, 0x90])
     }
     assert.deepEqual(await listener.leftovers(), [])
   },
@@ -242,7 +197,7 @@ statement(
       [2, 'pubrec'],
     ] as const) {
       const client = await bench.moor(bench.name('client'))
-      send(client, topic, qos === 0 ? {} : { qos, messageId: 513 })
+      client.sendPublish(topic, '', qos === 0 ? {} : { qos, messageId: 513 })
       if (cmd !== undefined) assert.equal((await client.next(cmd)).messageId, 513)
       await client.ping()
       assert.deepEqual(client.unread, [], `QoS ${qos} is answered with nothing else`)
@@ -254,11 +209,11 @@ statement(['3.1.1 [MQTT-3.3.5-2]'], 'a PUBLISH that is not allowed is acknowledg
   const topic = `$SYS/${bench.name('not-yours')}`
   const listener = await listenerAt(bench, topic)
   const client = await bench.moor(bench.name('client'))
-  send(client, topic, { qos: 1, messageId: 1, retain: true })
+  client.sendPublish(topic, '', { qos: 1, messageId: 1, retain: true })
   assert.equal((await client.next('puback')).messageId, 1)
-  send(client, topic, { qos: 2, messageId: 2, retain: true })
+  client.sendPublish(topic, '', { qos: 2, messageId: 2, retain: true })
   assert.equal((await client.next('pubrec')).messageId, 2)
-  answer(client, 'pubrel', 2)
+  client.acknowledge('pubrel', 2)
   assert.equal((await client.next('pubcomp')).messageId, 2)
   assert.deepEqual(await listener.leftovers(), [])
   assert.deepEqual(await (await listenerAt(bench, topic)).leftovers(), [], 'nothing was retained either')
@@ -351,7 +306,7 @@ statement(
     const listener = await listenerAt(bench, topic)
     const client = await bench.moor(bench.name('client'))
     client.sendBytes(publishBytes(5, { topic, properties: '0b 01' }))
-    await assertRefused(client, [0x82])
+    await endedBy(client, [0x82])
     assert.deepEqual(await listener.leftovers(), [])
   },
 )
@@ -366,16 +321,16 @@ statement(
     const client = await bench.moor(bench.name('client'))
     const most = client.connack.properties?.receiveMaximum ?? 65_535
     for (let id = 1; id <= most; id++) {
-      send(client, topic, { qos: 2, messageId: id })
+      client.sendPublish(topic, '', { qos: 2, messageId: id })
       assert.equal((await client.next('pubrec')).reasonCode, 0)
     }
-    answer(client, 'pubrel', 1) // room for one more
+    client.acknowledge('pubrel', 1) // room for one more
     await client.next('pubcomp')
-    send(client, topic, { qos: 2, messageId: most + 1 })
+    client.sendPublish(topic, '', { qos: 2, messageId: most + 1 })
     await client.next('pubrec')
     await client.ping()
-    send(client, topic, { qos: 1, messageId: most + 2 })
-    await assertRefused(client, [0x93])
+    client.sendPublish(topic, '', { qos: 1, messageId: most + 2 })
+    await endedBy(client, [0x93])
   },
 )
 
@@ -383,7 +338,7 @@ statement(['5.0 [MQTT-3.3.4-7]'], 'a PUBREC that refuses makes room for one more
   const client = await bench.moor(bench.name('client'))
   const most = client.connack.properties?.receiveMaximum ?? 65_535
   for (let id = 1; id <= most + 10; id++) {
-    send(client, '$SYS/refused', { qos: 2, messageId: id })
+    client.sendPublish('$SYS/refused', '', { qos: 2, messageId: id })
     assert.equal((await client.next('pubrec')).reasonCode, 0x87)
   }
   await client.ping()
@@ -410,14 +365,14 @@ statement(
     }
     const [first, second] = (await client.messages(2)).map(({ messageId }) => messageId)
     await none('the window is full')
-    answer(client, 'pubrec', second)
+    client.acknowledge('pubrec', second)
     await client.next('pubrel')
     await none('PUBREC makes no room')
-    answer(client, 'puback', first)
+    client.acknowledge('puback', first)
     const third = await one('2')
-    answer(client, 'pubcomp', second)
+    client.acknowledge('pubcomp', second)
     await one('3')
-    answer(client, 'pubrec', third, 0x80)
+    client.acknowledge('pubrec', third, 0x80)
     await one('4')
   },
 )
@@ -431,9 +386,7 @@ statement(['5.0 [MQTT-3.3.4-9]'], 'what is sent again after a lost connection co
   for (let at = 0; at < 5; at++) await publisher.publish(topic, `${at}`, { qos: 1 })
   await client.messages(5)
   await client.leave()
-  const back = await bench.dial()
-  back.answers = false
-  await back.connect(name, { clean: false, properties: { sessionExpiryInterval: 3600, receiveMaximum: 3 } })
+  const back = await silent(bench, name, { properties: { receiveMaximum: 3 } })
   assert.deepEqual(await back.texts(3), ['0', '1', '2'])
   assert.deepEqual(await back.leftovers(), [])
 })
@@ -454,10 +407,10 @@ statement(
     await client.unsubscribe(`${topic}/more`)
     await client.publish(bench.name('3.3/own'), 'x', { qos: 1 }) // comes back with its PUBACK
     await client.publish(bench.name('3.3/own'), 'x', { qos: 2 }) // PUBREC and PUBCOMP
-    answer(client, 'pubrec', first?.messageId)
+    client.acknowledge('pubrec', first?.messageId)
     await client.next('pubrel')
     assert.deepEqual(await client.leftovers(), [])
-    answer(client, 'pubcomp', first?.messageId)
+    client.acknowledge('pubcomp', first?.messageId)
     assert.deepEqual(await client.texts(1), ['waits'])
   },
 )

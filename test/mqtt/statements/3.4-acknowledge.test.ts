@@ -1,9 +1,11 @@
 // PUBACK, PUBREC, PUBREL and PUBCOMP: their reason codes, their size, the reserved bits. MQTT 5 and 3.1.1 sections 3.4 to 3.7.
 import assert from 'node:assert/strict'
-import type { IConnectPacket, IPublishPacket, Packet } from 'mqtt-packet'
+import type { IPublishPacket, Packet } from 'mqtt-packet'
 import { HandClock } from '../../kit/clock.ts'
-import { hubOfFile, type TestClient } from '../../kit/mqtt.ts'
+import { heardBy, hubOfFile, type TestClient } from '../../kit/mqtt.ts'
+import { lasting } from '../../kit/packets.ts'
 import { type Bench, statementsOf } from '../../kit/statements.ts'
+import { endedBy } from './packets.ts'
 
 const clock = new HandClock()
 const hub = await hubOfFile(clock)
@@ -16,47 +18,13 @@ const releaseCodes = [0x00, 0x92]
 const foreignReceiptCodes = [0x01, 0x11, 0x81, 0x92, 0xff]
 const foreignReleaseCodes = [0x01, 0x10, 0x80, 0x91, 0xff]
 
-const firstByte = { puback: 0x40, pubrec: 0x50, pubrel: 0x62, pubcomp: 0x70 } as const
-type Acknowledgement = keyof typeof firstByte
-
-/** What a client says whose session outlives its connection. */
-function lasting(version: 4 | 5): Partial<IConnectPacket> {
-  return version === 5 ? { clean: false, properties: { sessionExpiryInterval: 3600 } } : { clean: false }
-}
-
-function send(client: TestClient, topic: string, messageId: number, more: Partial<IPublishPacket>): void {
-  client.sendPacket({ cmd: 'publish', topic, payload: 'x', retain: false, dup: false, messageId, ...more } as IPublishPacket)
-}
-
-/** An acknowledgement with any code in it, or none. */
-function acknowledge(client: TestClient, type: Acknowledgement, packetId: number, code?: number): void {
-  const rest = [packetId >> 8, packetId & 0xff, ...(code === undefined ? [] : [code])]
-  client.sendBytes(Buffer.from([firstByte[type], rest.length, ...rest]))
-}
-
 /** The bytes of a packet whose remaining length fits one byte or two. */
-const bytesOf = ({ length = 0 }: Packet) => length + (length < 128 ? 2 : 3)
-
-/** What the hub has sent since, in hex. */
-function heardBy(client: TestClient): () => string {
-  let hex = ''
-  client.socket.on('data', (chunk: Buffer) => {
-    hex += chunk.toString('hex')
-  })
-  return () => hex
-}
-
-/** The hub closes the connection; in MQTT 5 it says one of these codes before. */
-async function assertRefused(client: TestClient, codes: readonly number[], why: string): Promise<void> {
-  const goodbye = await client.goodbye()
-  if (client.version !== 5) assert.equal(goodbye, undefined, why)
-  else assert.ok(codes.includes(goodbye?.code ?? 0), `${why}: the code is 0x${goodbye?.code.toString(16)}`)
-}
+const sizeOf = ({ length = 0 }: Packet) => length + (length < 128 ? 2 : 3)
 
 /** Connects with the smallest Maximum Packet Size that leaves room for CONNACK: nothing may be longer. */
 async function tight(bench: Bench): Promise<{ client: TestClient; maximumPacketSize: number }> {
   const { connack } = await bench.moor(bench.name('roomy'))
-  const maximumPacketSize = bytesOf(connack)
+  const maximumPacketSize = sizeOf(connack)
   return { client: await bench.moor(bench.name('tight'), { properties: { maximumPacketSize } }), maximumPacketSize }
 }
 
@@ -80,7 +48,7 @@ async function assertReceiptCodes(bench: Bench, type: 'puback' | 'pubrec', qos: 
   await client.subscribe(topic, { qos: 0 })
   const codes = []
   for (const [at, [name, more]] of publishesOf(bench, topic).entries()) {
-    send(client, name, at + 1, { qos, ...more })
+    client.sendPublish(name, 'x', { qos, messageId: at + 1, ...more })
     const { messageId, reasonCode } = await client.next(type)
     assert.equal(messageId, at + 1)
     codes.push(reasonCode ?? 0)
@@ -107,13 +75,13 @@ async function assertTakesCodes(bench: Bench, type: 'puback' | 'pubrec', qos: 1 
     return (await client.next('publish')).messageId ?? 0
   }
   const legal = await answering()
-  for (const code of receiptCodes) acknowledge(legal, type, await delivered(legal), code)
+  for (const code of receiptCodes) legal.acknowledge(type, await delivered(legal), code)
   await legal.ping()
   await legal.leave()
   for (const code of foreignReceiptCodes) {
     const client = await answering()
-    acknowledge(client, type, await delivered(client), code)
-    await assertRefused(client, [0x81, 0x82], `code 0x${code.toString(16)}`)
+    client.acknowledge(type, await delivered(client), code)
+    await endedBy(client, [0x81, 0x82], `code 0x${code.toString(16)}`)
   }
 }
 
@@ -143,9 +111,9 @@ statement(
     await client.subscribe(topic, { qos: 2 })
     await client.publish(topic, 'x', { qos: 2 })
     const { messageId } = await client.next('publish')
-    acknowledge(client, 'pubrec', messageId ?? 0)
+    client.acknowledge('pubrec', messageId ?? 0)
     const known = await client.next('pubrel')
-    acknowledge(client, 'pubrec', 999)
+    client.acknowledge('pubrec', 999)
     const unknown = await client.next('pubrel')
     assert.deepEqual(
       [known, unknown].map(({ messageId, reasonCode }) => [messageId, reasonCode]),
@@ -163,15 +131,15 @@ statement(
   async (bench) => {
     const legal = await bench.moor(bench.name('client'))
     for (const code of releaseCodes) {
-      send(legal, bench.name('3.6/released'), 1, { qos: 2 })
+      legal.sendPublish(bench.name('3.6/released'), 'x', { qos: 2, messageId: 1 })
       await legal.next('pubrec')
-      acknowledge(legal, 'pubrel', 1, code)
+      legal.acknowledge('pubrel', 1, code)
       assert.equal((await legal.next('pubcomp')).messageId, 1)
     }
     for (const code of foreignReleaseCodes) {
       const client = await bench.moor(bench.name('client'))
-      acknowledge(client, 'pubrel', 1, code)
-      await assertRefused(client, [0x81, 0x82], `code 0x${code.toString(16)}`)
+      client.acknowledge('pubrel', 1, code)
+      await endedBy(client, [0x81, 0x82], `code 0x${code.toString(16)}`)
     }
   },
 )
@@ -181,11 +149,11 @@ statement(
   'a PUBCOMP of the hub has a reason code of the table: 0 for a PUBLISH, 0x92 for an identifier that it does not know',
   async (bench) => {
     const client = await bench.moor(bench.name('client'))
-    send(client, bench.name('3.7/codes'), 5, { qos: 2 })
+    client.sendPublish(bench.name('3.7/codes'), 'x', { qos: 2, messageId: 5 })
     await client.next('pubrec')
     const codes = []
     for (const packetId of [5, 5, 6]) {
-      acknowledge(client, 'pubrel', packetId)
+      client.acknowledge('pubrel', packetId)
       const { messageId, reasonCode } = await client.next('pubcomp')
       codes.push([messageId, reasonCode])
     }
@@ -202,12 +170,12 @@ statement(
   'a PUBCOMP of a client is taken with a code of the table; any other ends the connection',
   async (bench) => {
     const legal = await bench.moor(bench.name('client'))
-    for (const code of releaseCodes) acknowledge(legal, 'pubcomp', 1, code)
+    for (const code of releaseCodes) legal.acknowledge('pubcomp', 1, code)
     await legal.ping()
     for (const code of foreignReleaseCodes) {
       const client = await bench.moor(bench.name('client'))
-      acknowledge(client, 'pubcomp', 1, code)
-      await assertRefused(client, [0x81, 0x82], `code 0x${code.toString(16)}`)
+      client.acknowledge('pubcomp', 1, code)
+      await endedBy(client, [0x81, 0x82], `code 0x${code.toString(16)}`)
     }
   },
 )
@@ -218,18 +186,18 @@ statement(
 async function assertReceiptsFit(bench: Bench, type: 'puback' | 'pubrec', qos: 1 | 2, property: 'reasonString' | 'userProperties') {
   const { client, maximumPacketSize } = await tight(bench)
   for (const [at, [name, more]] of publishesOf(bench, bench.name('3.4/small')).entries()) {
-    send(client, name, at + 1, { qos, ...more })
+    client.sendPublish(name, 'x', { qos, messageId: at + 1, ...more })
     const packet = await client.next(type)
     assert.equal(packet.messageId, at + 1)
     assert.equal((packet.reasonCode ?? 0) >= 0x80, at >= 3)
-    assert.ok(bytesOf(packet) <= maximumPacketSize, `${bytesOf(packet)} bytes`)
+    assert.ok(sizeOf(packet) <= maximumPacketSize, `${sizeOf(packet)} bytes`)
     assert.equal(packet.properties?.[property], undefined)
   }
 }
 
 statement(['5.0 [MQTT-3.4.2-2]'], 'a PUBACK leaves out its Reason String rather than be larger than the client takes', async (bench) => {
   const roomy = await bench.moor(bench.name('roomy'))
-  send(roomy, '$SYS/foreign', 1, { qos: 1 })
+  roomy.sendPublish('$SYS/foreign', 'x', { qos: 1, messageId: 1 })
   assert.notEqual((await roomy.next('puback')).properties?.reasonString, undefined, 'there is one to leave out')
   await assertReceiptsFit(bench, 'puback', 1, 'reasonString')
 })
@@ -240,7 +208,7 @@ statement(['5.0 [MQTT-3.4.2-3]'], 'no User Property makes a PUBACK larger than t
 
 statement(['5.0 [MQTT-3.5.2-2]'], 'a PUBREC leaves out its Reason String rather than be larger than the client takes', async (bench) => {
   const roomy = await bench.moor(bench.name('roomy'))
-  send(roomy, '$SYS/foreign', 1, { qos: 2 })
+  roomy.sendPublish('$SYS/foreign', 'x', { qos: 2, messageId: 1 })
   assert.notEqual((await roomy.next('pubrec')).properties?.reasonString, undefined, 'there is one to leave out')
   await assertReceiptsFit(bench, 'pubrec', 2, 'reasonString')
 })
@@ -258,10 +226,10 @@ async function assertReleasesFit(
 ) {
   const { client, maximumPacketSize } = await tight(bench)
   client.answers = false
-  acknowledge(client, asks, 4711)
+  client.acknowledge(asks, 4711)
   const packet = await client.next(type)
   assert.deepEqual([packet.messageId, packet.reasonCode], [4711, 0x92])
-  assert.ok(bytesOf(packet) <= maximumPacketSize, `${bytesOf(packet)} bytes`)
+  assert.ok(sizeOf(packet) <= maximumPacketSize, `${sizeOf(packet)} bytes`)
   assert.equal(packet.properties?.[property], undefined)
 }
 
@@ -290,10 +258,10 @@ statement(
     for (let flags = 0; flags < 16; flags++) {
       if (flags === 0b0010) continue
       const client = await bench.moor(bench.name('client'))
-      send(client, bench.name('3.6/bits'), 1, { qos: 2 })
+      client.sendPublish(bench.name('3.6/bits'), 'x', { qos: 2, messageId: 1 })
       await client.next('pubrec')
       client.sendBytes(Buffer.from([0x60 | flags, 2, 0, 1]))
-      await assertRefused(client, [0x81], `bits ${flags.toString(2)}`)
+      await endedBy(client, [0x81], `bits ${flags.toString(2)}`)
       assert.deepEqual(
         client.unread.filter(({ cmd }) => cmd === 'pubcomp'),
         [],
@@ -314,7 +282,7 @@ statement(
     const { messageId = 0 } = await client.next('publish')
     const expected = `6202${messageId.toString(16).padStart(4, '0')}`
     const heard = heardBy(client)
-    acknowledge(client, 'pubrec', messageId)
+    client.acknowledge('pubrec', messageId)
     await client.next('pubrel')
     assert.equal(heard(), expected)
     await client.leave()

@@ -3,23 +3,16 @@ import assert from 'node:assert/strict'
 import type { ISubscribePacket, ISubscription } from 'mqtt-packet'
 import { limits } from '../../../hub/limits.ts'
 import { HandClock } from '../../kit/clock.ts'
-import { hubOfFile, type TestClient, type Version } from '../../kit/mqtt.ts'
+import { hubOfFile, type TestClient } from '../../kit/mqtt.ts'
+import { lasting, textOf } from '../../kit/packets.ts'
 import { statementsOf } from '../../kit/statements.ts'
+import { endedBy, failure, noProperties, packet } from './packets.ts'
 
 const clock = new HandClock()
 const statement = statementsOf(await hubOfFile(clock), clock)
 
-/** A SUBSCRIBE with packet identifier 1. First byte and payload are hex, so that they may be illegal. */
-function subscribeBytes(version: Version, payload: string, first = '82'): Buffer {
-  const body = Buffer.from(`0001${version === 5 ? '00' : ''}${payload.replaceAll(' ', '')}`, 'hex')
-  return Buffer.concat([Buffer.from(first, 'hex'), Buffer.from([body.length]), body])
-}
-
-/** The connection is closed; MQTT 5 says why with this code, 3.1.1 has no word for it. */
-async function closedWith(client: TestClient, code: number, why: string): Promise<void> {
-  const goodbye = await client.goodbye()
-  assert.equal(goodbye?.code, client.version === 5 ? code : undefined, why)
-}
+/** A SUBSCRIBE with packet identifier 1. Its first byte and its payload, in hex, may be illegal. */
+const subscribeBytes = (version: 4 | 5, payload: string, first = 0x82) => packet(first, `0001 ${noProperties(version)} ${payload}`)
 
 /** One SUBSCRIBE and the codes of its answer. */
 async function ask(client: TestClient, subscriptions: readonly ISubscription[], messageId = 1): Promise<readonly unknown[]> {
@@ -27,7 +20,6 @@ async function ask(client: TestClient, subscriptions: readonly ISubscription[], 
   return (await client.next('suback')).granted
 }
 
-const failure = (version: Version) => (version === 5 ? 0x8f : 0x80)
 const brief = (client: TestClient, count: number) =>
   client
     .messages(count)
@@ -41,9 +33,9 @@ statement(
   async ({ moor, name, version }) => {
     for (let flags = 0; flags < 16; flags++) {
       const client = await moor(name('flags'))
-      client.sendBytes(subscribeBytes(version, '0001 61 00', `8${flags.toString(16)}`))
+      client.sendBytes(subscribeBytes(version, '0001 61 00', 0x80 | flags))
       if (flags === 0b0010) assert.deepEqual((await client.next('suback')).granted, [0])
-      else await closedWith(client, 0x81, `flags ${flags}`)
+      else await endedBy(client, 0x81, `flags ${flags}`)
     }
   },
 )
@@ -62,7 +54,7 @@ statement(
     for (const bytes of ['c328', 'eda080', 'c0af', 'e282', 'f4908080', 'ff']) {
       const bad = await moor(name('not-utf8'))
       bad.sendBytes(subscribeBytes(version, `000${bytes.length / 2} ${bytes} 00`))
-      await closedWith(bad, 0x81, bytes)
+      await endedBy(bad, 0x81, bytes)
     }
   },
 )
@@ -88,10 +80,10 @@ statement(
   async ({ moor, name, version }) => {
     const client = await moor(name('no-filter'))
     client.sendBytes(subscribeBytes(version, ''))
-    await closedWith(client, 0x82, 'no payload')
+    await endedBy(client, 0x82, 'no payload')
     const half = await moor(name('no-options'))
     half.sendBytes(subscribeBytes(version, '0001 61'))
-    await closedWith(half, 0x81, 'a filter without its options')
+    await endedBy(half, 0x81, 'a filter without its options')
   },
 )
 
@@ -102,7 +94,7 @@ statement(
     for (const options of ['03', '04', '08', '10', '20', '40', '80', '81']) {
       const client = await moor(name('reserved'))
       client.sendBytes(subscribeBytes(version, `0001 61 00 0001 62 ${options}`))
-      await closedWith(client, 0x81, options)
+      await endedBy(client, 0x81, options)
       assert.deepEqual(client.unread, [], 'no SUBACK for the filter before it either')
     }
   },
@@ -115,7 +107,7 @@ statement(
     for (const options of ['40', '80', 'c0', '41', '9e']) {
       const client = await moor(name('reserved'))
       client.sendBytes(subscribeBytes(version, `0001 61 00 0001 62 ${options}`))
-      await closedWith(client, 0x81, options)
+      await endedBy(client, 0x81, options)
       assert.deepEqual(
         client.unread.map(({ cmd }) => cmd),
         ['disconnect'],
@@ -132,7 +124,7 @@ statement(
   'with No Local a client hears nothing of what it publishes itself, at any QoS, and all that others publish',
   async ({ moor, name }) => {
     const own = name('no-local')
-    const client = await moor(own, { clean: false, properties: { sessionExpiryInterval: 60 } })
+    const client = await moor(own, lasting(5))
     const other = await moor(name('other'))
     const topic = name('t')
     await client.subscribe(`${topic}/+`, { nl: true, qos: 2 })
@@ -146,7 +138,7 @@ statement(
     assert.deepEqual(heard.sort(), [`${topic}/0 theirs at 0`, `${topic}/1 theirs at 1`, `${topic}/2 theirs at 2`, `${topic}/end end at 2`])
     assert.deepEqual(await client.leftovers(), [])
     await client.leave()
-    const back = await moor(own, { clean: false, properties: { sessionExpiryInterval: 60 } })
+    const back = await moor(own, lasting(5))
     assert.equal(back.connack.sessionPresent, true)
     await back.publish(`${topic}/own`, 'own', { qos: 1 })
     assert.deepEqual(await back.leftovers(), [], 'the subscription of a resumed session is still deaf to its own client')
@@ -157,7 +149,7 @@ statement(['5.0 [MQTT-3.8.3-4]'], 'No Local on a shared subscription is a protoc
   const client = await moor(name('shared-local'))
   const filter = Buffer.from('$share/g/a').toString('hex')
   client.sendBytes(subscribeBytes(version, `000a ${filter} 04`))
-  await closedWith(client, 0x82, 'No Local and $share')
+  await endedBy(client, 0x82, 'No Local and $share')
   const fine = await moor(name('shared'))
   fine.sendBytes(subscribeBytes(version, `000a ${filter} 00`))
   assert.deepEqual((await fine.next('suback')).granted, [0])
@@ -247,11 +239,11 @@ statement(
       await Promise.all(published)
     }
     const heard = await client.messages(sent.length + rounds + 1)
-    const live = heard.filter(({ retain }) => !retain).map(({ payload }) => payload.toString())
+    const live = heard.filter(({ retain }) => !retain).map(textOf)
     assert.deepEqual(live, sent)
     const kept = heard.filter(({ retain }) => retain)
     assert.equal(kept.length, rounds + 1)
-    assert.ok(kept.every(({ payload }) => payload.toString() === 'kept'))
+    assert.ok(kept.every((message) => textOf(message) === 'kept'))
     assert.deepEqual(await client.leftovers(), [])
   },
 )

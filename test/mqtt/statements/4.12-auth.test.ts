@@ -8,6 +8,7 @@ import type { IAuthPacket } from 'mqtt-packet'
 import { auth, authData, knock, method, prove, proveAgain } from '../../kit/auth.ts'
 import { HandClock } from '../../kit/clock.ts'
 import { startHub } from '../../kit/hub.ts'
+import { lasting } from '../../kit/packets.ts'
 import { ScramClient, verifierOf } from '../../kit/scram.ts'
 import { statementsOf } from '../../kit/statements.ts'
 
@@ -98,12 +99,11 @@ statement(
   'who fails the proof is told so in CONNACK, closed, and has no session, wherever in the exchange that is',
   async ({ dial, moor, name }) => {
     const id = name('fails')
-    const lasting = { clean: false, properties: { sessionExpiryInterval: 60 } }
     const atOnce = await dial()
-    knock(atOnce, id, 'neither is this SCRAM', lasting)
+    knock(atOnce, id, 'neither is this SCRAM', lasting(5))
     const later = await dial()
     const guess = new ScramClient('anna', 'a guess')
-    knock(later, id, guess.first, lasting)
+    knock(later, id, guess.first, lasting(5))
     auth(later, 0x18, guess.final(await authData(later, 0x18)))
     for (const client of [atOnce, later]) {
       const connack = await client.next('connack')
@@ -167,8 +167,7 @@ statement(
     for (const authenticationMethod of ['none such', '', 'GS2-KRB5', 'SCRAM-SHA-1', 'scram-sha-256', 'SCRAM-SHA-256-PLUS']) {
       for (const data of [{}, { authenticationData: Buffer.from('n,,n=user,r=nonce') }]) {
         const client = await dial()
-        const lasting = { sessionExpiryInterval: 60 }
-        const connack = await client.connect(id, { clean: false, properties: { authenticationMethod, ...data, ...lasting } })
+        const connack = await client.connect(id, lasting(5, { properties: { authenticationMethod, ...data } }))
         assert.ok([0x8c, 0x87].includes(connack.reasonCode ?? 0), authenticationMethod)
         assert.equal(connack.sessionPresent, false)
         await client.closed

@@ -3,41 +3,17 @@
 // They have a sender and a receiver, and the hub is each of them: sender to subscribers, receiver of publishers. In
 // 3.1.1 one tag stands for all that a sender or a receiver does; it is named by every test of a part of it.
 import assert from 'node:assert/strict'
-import type { IConnectPacket, IPublishPacket, Packet } from 'mqtt-packet'
+import type { IConnectPacket } from 'mqtt-packet'
 import { HandClock } from '../../kit/clock.ts'
-import { hubOfFile, type TestClient } from '../../kit/mqtt.ts'
+import { type Acknowledgement, hubOfFile, type TestClient } from '../../kit/mqtt.ts'
+import { upTo } from '../../kit/numbers.ts'
+import { idOf, lasting, textOf } from '../../kit/packets.ts'
 import { type Bench, statementsOf } from '../../kit/statements.ts'
+import { delivery, silent } from './sessions.ts'
 
 const clock = new HandClock()
 const hub = await hubOfFile(clock)
 const statement = statementsOf(hub, clock)
-
-/** What a client says whose session outlives its connection. */
-function lasting(version: 4 | 5, properties: IConnectPacket['properties'] = {}): Partial<IConnectPacket> {
-  return version === 5 ? { clean: false, properties: { sessionExpiryInterval: 86_400, ...properties } } : { clean: false }
-}
-
-/** Connects to a session that is kept, and acknowledges nothing by itself. */
-async function silent(bench: Bench, name: string, properties: IConnectPacket['properties'] = {}): Promise<TestClient> {
-  const client = await bench.dial()
-  client.answers = false
-  await client.connect(name, lasting(bench.version, properties))
-  return client
-}
-
-/** A subscriber that acknowledges nothing by itself, a publisher to it, and what the subscriber gets. */
-async function delivery(bench: Bench, qos: 0 | 1 | 2) {
-  const [topic, name] = [bench.name('4.3/delivery'), bench.name('subscriber')]
-  const subscriber = await silent(bench, name)
-  await subscriber.subscribe(topic, { qos })
-  const publisher = await bench.moor(bench.name('publisher'))
-  /** Publishes, and waits until the subscriber has each message. */
-  const deliver = async (...payloads: string[]) => {
-    for (const payload of payloads) await publisher.publish(topic, payload, { qos })
-    return subscriber.messages(payloads.length)
-  }
-  return { topic, name, subscriber, publisher, deliver }
-}
 
 /** A subscriber that takes everything, and a publisher that acknowledges nothing by itself. */
 async function receipt(bench: Bench, more: Partial<IConnectPacket> = {}) {
@@ -46,36 +22,9 @@ async function receipt(bench: Bench, more: Partial<IConnectPacket> = {}) {
   await subscriber.subscribe(topic, { qos: 2 })
   const publisher = await bench.moor(name, more)
   publisher.answers = false
-  const heard = async () => (await subscriber.leftovers()).map(({ payload }) => `${payload}`)
+  const heard = async () => (await subscriber.leftovers()).map(textOf)
   return { topic, name, subscriber, publisher, heard }
 }
-
-function publish(client: TestClient, topic: string, messageId: number, payload: string, more: Partial<IPublishPacket> = {}): void {
-  client.sendPacket({ cmd: 'publish', topic, payload, qos: 1, retain: false, dup: false, messageId, ...more } as IPublishPacket)
-}
-
-type Acknowledgement = 'puback' | 'pubrec' | 'pubrel' | 'pubcomp'
-
-function acknowledge(client: TestClient, cmd: Acknowledgement, messageId: number | undefined, reasonCode = 0): void {
-  client.sendPacket({ cmd, messageId, ...(reasonCode === 0 ? {} : { reasonCode }) } as Packet)
-}
-
-const idOf = ({ messageId }: Packet) => messageId
-const textOf = ({ payload }: IPublishPacket) => `${payload}`
-
-/** The identifiers of packets of this kind that came and that nobody asked for, once all that the hub had to say has arrived. */
-async function waiting(client: TestClient, cmd: Acknowledgement): Promise<(number | undefined)[]> {
-  await client.ping()
-  return client.unread.filter((packet) => packet.cmd === cmd).map(idOf)
-}
-
-async function next(client: TestClient, cmd: Acknowledgement, count: number): Promise<(number | undefined)[]> {
-  const found = []
-  for (let at = 0; at < count; at++) found.push((await client.next(cmd)).messageId)
-  return found
-}
-
-const upTo = (count: number) => Array.from({ length: count }, (_, at) => at + 1)
 
 // ── QoS 0 ──
 
@@ -124,7 +73,7 @@ async function assertUnusedIdentifiers(bench: Bench, qos: 1 | 2, finish: (client
 statement(
   ['3.1.1 [MQTT-4.3.2-1]', '5.0 [MQTT-4.3.2-1]'],
   'each message to a subscriber at QoS 1 gets a packet identifier that is not in use',
-  (bench) => assertUnusedIdentifiers(bench, 1, async (client, id) => acknowledge(client, 'puback', id)),
+  (bench) => assertUnusedIdentifiers(bench, 1, async (client, id) => client.acknowledge('puback', id)),
 )
 
 statement(
@@ -134,7 +83,7 @@ statement(
     const { topic, name, subscriber, publisher, deliver } = await delivery(bench, 1)
     const [live] = await deliver('live')
     await subscriber.leave()
-    publish(publisher, topic, 77, 'missed', { dup: true })
+    publisher.sendPublish(topic, 'missed', { qos: 1, messageId: 77, dup: true })
     await publisher.next('puback')
     const back = await silent(bench, name)
     const [, missed] = await back.messages(2)
@@ -151,12 +100,12 @@ statement(
   async (bench) => {
     const { name, subscriber, deliver } = await delivery(bench, 1)
     const [, second, third] = await deliver('first', 'second', 'third')
-    acknowledge(subscriber, 'puback', second?.messageId)
-    acknowledge(subscriber, 'puback', 60_000) // nobody's
+    subscriber.acknowledge('puback', second?.messageId)
+    subscriber.acknowledge('puback', 60_000) // nobody's
     await subscriber.leave()
     const back = await silent(bench, name)
     assert.deepEqual((await back.leftovers()).map(textOf), ['first', 'third'])
-    acknowledge(back, 'puback', third?.messageId)
+    back.acknowledge('puback', third?.messageId)
     await back.leave()
     const again = await silent(bench, name)
     assert.deepEqual((await again.leftovers()).map(textOf), ['first'])
@@ -171,7 +120,7 @@ async function assertStillOwed(bench: Bench, qos: 1 | 2, wrong: readonly Acknowl
   for (const cmd of wrong) {
     const { name, subscriber, deliver } = await delivery(bench, qos)
     const [first] = await deliver('owed')
-    acknowledge(subscriber, cmd, first?.messageId)
+    subscriber.acknowledge(cmd, first?.messageId)
     subscriber.sendPacket({ cmd: 'disconnect' })
     await subscriber.closed
     const back = await silent(bench, name)
@@ -200,7 +149,7 @@ statement(
     await deliver('before')
     for (const packetId of [1, 255, 256, 65_535]) {
       const publisher = await bench.moor(bench.name('publisher'))
-      publish(publisher, topic, packetId, `${packetId}`)
+      publisher.sendPublish(topic, `${packetId}`, { qos: 1, messageId: packetId })
       assert.equal((await publisher.next('puback')).messageId, packetId)
       publisher.pullCable()
     }
@@ -215,7 +164,7 @@ statement(
   async (bench) => {
     const { topic, publisher, heard } = await receipt(bench)
     for (const [at, dup] of [false, true, false, true].entries()) {
-      publish(publisher, topic, 7, `${at}`, { dup })
+      publisher.sendPublish(topic, `${at}`, { qos: 1, messageId: 7, dup })
       await publisher.next('puback')
     }
     assert.deepEqual(await heard(), ['0', '1', '2', '3'])
@@ -229,14 +178,14 @@ statement(
   'each message to a subscriber at QoS 2 gets a packet identifier that is not in use, and PUBREC does not free one',
   async (bench) => {
     await assertUnusedIdentifiers(bench, 2, async (client, id) => {
-      acknowledge(client, 'pubrec', id)
+      client.acknowledge('pubrec', id)
       await client.next('pubrel')
-      acknowledge(client, 'pubcomp', id)
+      client.acknowledge('pubcomp', id)
     })
     const { subscriber, deliver } = await delivery(bench, 2)
     const received = await deliver('a', 'b')
-    for (const message of received) acknowledge(subscriber, 'pubrec', message.messageId)
-    await next(subscriber, 'pubrel', 2)
+    for (const message of received) subscriber.acknowledge('pubrec', message.messageId)
+    await subscriber.ids('pubrel', 2)
     const others = await deliver('c', 'd', 'e')
     assert.equal(new Set([...received, ...others].map(idOf)).size, 5)
   },
@@ -249,7 +198,7 @@ statement(
     const { topic, name, subscriber, publisher, deliver } = await delivery(bench, 2)
     const [live] = await deliver('live')
     await subscriber.leave()
-    publish(publisher, topic, 77, 'missed', { qos: 2, dup: true })
+    publisher.sendPublish(topic, 'missed', { qos: 2, messageId: 77, dup: true })
     await publisher.next('pubrec')
     const back = await silent(bench, name)
     const [, missed] = await back.messages(2)
@@ -266,7 +215,7 @@ statement(
   async (bench) => {
     const { name, subscriber, deliver } = await delivery(bench, 2)
     const [first, second] = await deliver('first', 'second')
-    acknowledge(subscriber, 'pubrec', second?.messageId)
+    subscriber.acknowledge('pubrec', second?.messageId)
     await subscriber.leave()
     for (let time = 0; time < 2; time++) {
       const back = await silent(bench, name)
@@ -290,7 +239,7 @@ statement(
     const { subscriber, deliver } = await delivery(bench, 2)
     const [first, second] = await deliver('first', 'second')
     for (const message of [second, first, second]) {
-      acknowledge(subscriber, 'pubrec', message?.messageId)
+      subscriber.acknowledge('pubrec', message?.messageId)
       assert.equal((await subscriber.next('pubrel')).messageId, message?.messageId)
     }
   },
@@ -302,9 +251,9 @@ statement(
   async (bench) => {
     const { subscriber, deliver } = await delivery(bench, 2)
     const sent = await deliver('taken', 'refused', 'refused', 'taken')
-    for (const [at, code] of [0x10, 0x80, 0x97, 0x00].entries()) acknowledge(subscriber, 'pubrec', sent[at]?.messageId, code)
-    assert.deepEqual(await next(subscriber, 'pubrel', 2), [sent[0]?.messageId, sent[3]?.messageId])
-    assert.deepEqual(await waiting(subscriber, 'pubrel'), [])
+    for (const [at, code] of [0x10, 0x80, 0x97, 0x00].entries()) subscriber.acknowledge('pubrec', sent[at]?.messageId, code)
+    assert.deepEqual(await subscriber.ids('pubrel', 2), [sent[0]?.messageId, sent[3]?.messageId])
+    assert.deepEqual(await subscriber.leftoverIds('pubrel'), [])
   },
 )
 
@@ -314,20 +263,20 @@ statement(
   async (bench) => {
     const { name, subscriber, deliver } = await delivery(bench, 2)
     const sent = await deliver('first', 'second')
-    for (const message of sent) acknowledge(subscriber, 'pubrec', message.messageId)
-    await next(subscriber, 'pubrel', 2)
+    for (const message of sent) subscriber.acknowledge('pubrec', message.messageId)
+    await subscriber.ids('pubrel', 2)
     await subscriber.leave()
     const back = await silent(bench, name)
-    assert.deepEqual(await next(back, 'pubrel', 2), sent.map(idOf))
-    acknowledge(back, 'pubcomp', sent[0]?.messageId)
-    acknowledge(back, 'pubcomp', 60_000) // nobody's
+    assert.deepEqual(await back.ids('pubrel', 2), sent.map(idOf))
+    back.acknowledge('pubcomp', sent[0]?.messageId)
+    back.acknowledge('pubcomp', 60_000) // nobody's
     await back.leave()
     const again = await silent(bench, name)
-    assert.deepEqual(await waiting(again, 'pubrel'), [sent[1]?.messageId])
-    acknowledge(again, 'pubcomp', sent[1]?.messageId)
+    assert.deepEqual(await again.leftoverIds('pubrel'), [sent[1]?.messageId])
+    again.acknowledge('pubcomp', sent[1]?.messageId)
     await again.leave()
     const last = await silent(bench, name)
-    assert.deepEqual(await waiting(last, 'pubrel'), [])
+    assert.deepEqual(await last.leftoverIds('pubrel'), [])
   },
 )
 
@@ -337,13 +286,13 @@ statement(
   async (bench) => {
     const { name, subscriber, deliver } = await delivery(bench, 2)
     const [message] = await deliver('x')
-    acknowledge(subscriber, 'pubrec', message?.messageId)
+    subscriber.acknowledge('pubrec', message?.messageId)
     await subscriber.next('pubrel')
-    acknowledge(subscriber, 'puback', message?.messageId)
+    subscriber.acknowledge('puback', message?.messageId)
     subscriber.sendPacket({ cmd: 'disconnect' })
     await subscriber.closed
     const back = await silent(bench, name)
-    assert.deepEqual(await waiting(back, 'pubrel'), [message?.messageId])
+    assert.deepEqual(await back.leftoverIds('pubrel'), [message?.messageId])
   },
 )
 
@@ -353,12 +302,12 @@ statement(
   async (bench) => {
     const { name, subscriber, deliver } = await delivery(bench, 2)
     const [message] = await deliver('once')
-    acknowledge(subscriber, 'pubrec', message?.messageId)
+    subscriber.acknowledge('pubrec', message?.messageId)
     await subscriber.next('pubrel')
     await subscriber.leave()
     for (let time = 0; time < 3; time++) {
       const back = await silent(bench, name)
-      assert.deepEqual(await waiting(back, 'pubrel'), [message?.messageId])
+      assert.deepEqual(await back.leftoverIds('pubrel'), [message?.messageId])
       assert.deepEqual(await back.leftovers(), [])
       await back.leave()
     }
@@ -375,11 +324,11 @@ statement(
     }
     const [first, second] = await subscriber.messages(2)
     clock.advance(60)
-    acknowledge(subscriber, 'pubrec', second?.messageId)
+    subscriber.acknowledge('pubrec', second?.messageId)
     assert.equal((await subscriber.next('pubrel')).reasonCode, 0)
     await subscriber.leave()
     const back = await silent(bench, name)
-    assert.deepEqual(await waiting(back, 'pubrel'), [second?.messageId])
+    assert.deepEqual(await back.leftoverIds('pubrel'), [second?.messageId])
     const again = await back.leftovers()
     assert.deepEqual(
       again.map((message) => [textOf(message), message.messageId]),
@@ -398,7 +347,7 @@ statement(
     await deliver('before')
     for (const packetId of [1, 255, 256, 65_535]) {
       const publisher = await bench.moor(bench.name('publisher'))
-      publish(publisher, topic, packetId, `${packetId}`, { qos: 2 })
+      publisher.sendPublish(topic, `${packetId}`, { qos: 2, messageId: packetId })
       assert.equal((await publisher.next('pubrec')).messageId, packetId)
       publisher.pullCable()
     }
@@ -412,12 +361,12 @@ statement(
   'after a PUBREC that refuses, a PUBLISH with the same packet identifier is a new message',
   async (bench) => {
     const { topic, publisher, heard } = await receipt(bench)
-    publish(publisher, '$SYS/refused', 9, 'refused', { qos: 2 })
+    publisher.sendPublish('$SYS/refused', 'refused', { qos: 2, messageId: 9 })
     assert.ok(((await publisher.next('pubrec')).reasonCode ?? 0) >= 0x80)
     for (const dup of [false, true]) {
-      publish(publisher, topic, 9, `DUP ${dup}`, { qos: 2, dup })
+      publisher.sendPublish(topic, `DUP ${dup}`, { qos: 2, messageId: 9, dup })
       assert.equal((await publisher.next('pubrec')).reasonCode, 0)
-      acknowledge(publisher, 'pubrel', 9)
+      publisher.acknowledge('pubrel', 9)
       assert.equal((await publisher.next('pubcomp')).reasonCode, 0)
     }
     assert.deepEqual(await heard(), ['DUP false', 'DUP true'])
@@ -429,15 +378,15 @@ statement(
   'until PUBREL a PUBLISH with the same packet identifier is answered with PUBREC and reaches nobody again, on a new connection too',
   async (bench) => {
     const { topic, name, publisher, heard } = await receipt(bench, lasting(bench.version))
-    publish(publisher, topic, 5, 'once', { qos: 2 })
-    publish(publisher, topic, 5, 'once', { qos: 2, dup: true })
-    publish(publisher, topic, 5, 'once', { qos: 2 })
-    assert.deepEqual(await next(publisher, 'pubrec', 3), [5, 5, 5])
+    publisher.sendPublish(topic, 'once', { qos: 2, messageId: 5 })
+    publisher.sendPublish(topic, 'once', { qos: 2, messageId: 5, dup: true })
+    publisher.sendPublish(topic, 'once', { qos: 2, messageId: 5 })
+    assert.deepEqual(await publisher.ids('pubrec', 3), [5, 5, 5])
     await publisher.leave()
     const back = await silent(bench, name)
-    publish(back, topic, 5, 'once', { qos: 2, dup: true })
-    assert.deepEqual(await next(back, 'pubrec', 1), [5])
-    publish(back, topic, 6, 'another', { qos: 2 })
+    back.sendPublish(topic, 'once', { qos: 2, messageId: 5, dup: true })
+    assert.deepEqual(await back.ids('pubrec', 1), [5])
+    back.sendPublish(topic, 'another', { qos: 2, messageId: 6 })
     await back.next('pubrec')
     assert.deepEqual(await heard(), ['once', 'another'])
   },
@@ -448,15 +397,15 @@ statement(
   'a PUBREL is answered with PUBCOMP and the same packet identifier, one that comes again and one for nothing as well',
   async (bench) => {
     const { topic, name, publisher } = await receipt(bench, lasting(bench.version))
-    for (const packetId of [3, 4]) publish(publisher, topic, packetId, 'x', { qos: 2 })
-    await next(publisher, 'pubrec', 2)
-    acknowledge(publisher, 'pubrel', 4)
-    assert.deepEqual(await next(publisher, 'pubcomp', 1), [4])
+    for (const packetId of [3, 4]) publisher.sendPublish(topic, 'x', { qos: 2, messageId: packetId })
+    await publisher.ids('pubrec', 2)
+    publisher.acknowledge('pubrel', 4)
+    assert.deepEqual(await publisher.ids('pubcomp', 1), [4])
     await publisher.leave()
     const back = await silent(bench, name)
     for (const packetId of [3, 3, 4, 65_535]) {
-      acknowledge(back, 'pubrel', packetId)
-      assert.deepEqual(await next(back, 'pubcomp', 1), [packetId])
+      back.acknowledge('pubrel', packetId)
+      assert.deepEqual(await back.ids('pubcomp', 1), [packetId])
     }
   },
 )
@@ -467,9 +416,9 @@ statement(
   async (bench) => {
     const { topic, publisher, heard } = await receipt(bench)
     for (const [at, dup] of [false, true, false].entries()) {
-      publish(publisher, topic, 8, `${at}`, { qos: 2, dup })
+      publisher.sendPublish(topic, `${at}`, { qos: 2, messageId: 8, dup })
       await publisher.next('pubrec')
-      acknowledge(publisher, 'pubrel', 8)
+      publisher.acknowledge('pubrel', 8)
       await publisher.next('pubcomp')
     }
     assert.deepEqual(await heard(), ['0', '1', '2'])
@@ -482,14 +431,14 @@ statement(['5.0 [MQTT-4.3.3-13]'], 'the exchange of a QoS 2 message goes on to i
   await subscriber.leave() // the message will expire while it waits for somebody who is away
   const publisher = await bench.moor(bench.name('publisher'))
   const properties = { messageExpiryInterval: 5 }
-  publish(publisher, topic, 2, 'expires', { qos: 2, properties })
+  publisher.sendPublish(topic, 'expires', { qos: 2, messageId: 2, properties })
   await publisher.next('pubrec')
   clock.advance(20)
   const back = await silent(bench, name)
   assert.deepEqual((await back.leftovers()).map(textOf), ['fills nothing'])
-  publish(publisher, topic, 2, 'expires', { qos: 2, dup: true, properties })
+  publisher.sendPublish(topic, 'expires', { qos: 2, messageId: 2, dup: true, properties })
   assert.equal((await publisher.next('pubrec')).reasonCode, 0)
-  acknowledge(publisher, 'pubrel', 2)
+  publisher.acknowledge('pubrel', 2)
   const complete = await publisher.next('pubcomp')
   assert.deepEqual([complete.messageId, complete.reasonCode], [2, 0])
   assert.deepEqual((await back.leftovers()).map(textOf), ['fills nothing'], 'and nobody got it')

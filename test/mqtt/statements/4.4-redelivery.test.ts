@@ -1,67 +1,15 @@
 // Sending again, receipt and order of messages. MQTT 5 and 3.1.1 sections 4.4 to 4.6.
 import assert from 'node:assert/strict'
-import type { IConnectPacket, IPublishPacket, Packet } from 'mqtt-packet'
 import { HandClock } from '../../kit/clock.ts'
-import { hubOfFile, type TestClient } from '../../kit/mqtt.ts'
+import { hubOfFile } from '../../kit/mqtt.ts'
+import { upTo } from '../../kit/numbers.ts'
+import { idOf, lasting, textOf } from '../../kit/packets.ts'
 import { type Bench, bindsClients, statementsOf } from '../../kit/statements.ts'
+import { delivery, silent } from './sessions.ts'
 
 const clock = new HandClock()
 const hub = await hubOfFile(clock)
 const statement = statementsOf(hub, clock)
-
-/** What a client says whose session outlives its connection. */
-function lasting(version: 4 | 5, properties: IConnectPacket['properties'] = {}): Partial<IConnectPacket> {
-  return version === 5 ? { clean: false, properties: { sessionExpiryInterval: 86_400, ...properties } } : { clean: false }
-}
-
-/** Connects to a session that is kept, and acknowledges nothing by itself. */
-async function silent(bench: Bench, name: string, properties: IConnectPacket['properties'] = {}): Promise<TestClient> {
-  const client = await bench.dial()
-  client.answers = false
-  await client.connect(name, lasting(bench.version, properties))
-  return client
-}
-
-/** A subscriber that acknowledges nothing by itself, a publisher to it, and what the subscriber gets. */
-async function delivery(bench: Bench, qos: 0 | 1 | 2) {
-  const [topic, name] = [bench.name('4.3/delivery'), bench.name('subscriber')]
-  const subscriber = await silent(bench, name)
-  await subscriber.subscribe(topic, { qos })
-  const publisher = await bench.moor(bench.name('publisher'))
-  /** Publishes, and waits until the subscriber has each message. */
-  const deliver = async (...payloads: string[]) => {
-    for (const payload of payloads) await publisher.publish(topic, payload, { qos })
-    return subscriber.messages(payloads.length)
-  }
-  return { topic, name, subscriber, publisher, deliver }
-}
-
-function publish(client: TestClient, topic: string, messageId: number, payload: string, more: Partial<IPublishPacket> = {}): void {
-  client.sendPacket({ cmd: 'publish', topic, payload, qos: 1, retain: false, dup: false, messageId, ...more } as IPublishPacket)
-}
-
-type Acknowledgement = 'puback' | 'pubrec' | 'pubrel' | 'pubcomp'
-
-function acknowledge(client: TestClient, cmd: Acknowledgement, messageId: number | undefined, reasonCode = 0): void {
-  client.sendPacket({ cmd, messageId, ...(reasonCode === 0 ? {} : { reasonCode }) } as Packet)
-}
-
-const idOf = ({ messageId }: Packet) => messageId
-const textOf = ({ payload }: IPublishPacket) => `${payload}`
-
-/** The identifiers of packets of this kind that came and that nobody asked for, once all that the hub had to say has arrived. */
-async function waiting(client: TestClient, cmd: Acknowledgement): Promise<(number | undefined)[]> {
-  await client.ping()
-  return client.unread.filter((packet) => packet.cmd === cmd).map(idOf)
-}
-
-async function next(client: TestClient, cmd: Acknowledgement, count: number): Promise<(number | undefined)[]> {
-  const found = []
-  for (let at = 0; at < count; at++) found.push((await client.next(cmd)).messageId)
-  return found
-}
-
-const upTo = (count: number) => Array.from({ length: count }, (_, at) => at + 1)
 
 // ── sending again ──
 
@@ -73,12 +21,12 @@ statement(
     for (const [at, qos] of [1, 2, 2, 0].entries()) await publisher.publish(topic, `${at}`, { qos: qos as 0 | 1 | 2 })
     await publisher.ping()
     const [first, second, third] = (await subscriber.messages(4)).filter(({ qos }) => qos > 0)
-    acknowledge(subscriber, 'pubrec', third?.messageId)
+    subscriber.acknowledge('pubrec', third?.messageId)
     await subscriber.next('pubrel')
     await subscriber.leave()
     for (let time = 0; time < 2; time++) {
       const back = await silent(bench, name)
-      assert.deepEqual(await waiting(back, 'pubrel'), [third?.messageId])
+      assert.deepEqual(await back.leftoverIds('pubrel'), [third?.messageId])
       assert.deepEqual(
         (await back.leftovers()).map((message) => [textOf(message), message.messageId, message.qos]),
         [
@@ -97,12 +45,12 @@ statement(
 statement(['3.1.1 [MQTT-4.4.0-1]', '5.0 [MQTT-4.4.0-1]'], 'who wants no session back is sent nothing again', async (bench) => {
   const { name, subscriber, deliver } = await delivery(bench, 2)
   const [first] = await deliver('first', 'second')
-  acknowledge(subscriber, 'pubrec', first?.messageId)
+  subscriber.acknowledge('pubrec', first?.messageId)
   await subscriber.next('pubrel')
   await subscriber.leave()
   const anew = await bench.moor(name, { ...lasting(bench.version), clean: true })
   assert.deepEqual(await anew.leftovers(), [])
-  assert.deepEqual(await waiting(anew, 'pubrel'), [])
+  assert.deepEqual(await anew.leftoverIds('pubrel'), [])
 })
 
 statement(
@@ -111,12 +59,12 @@ statement(
   async (bench) => {
     const { subscriber, deliver } = await delivery(bench, 2)
     const [first] = await deliver('first', 'second')
-    acknowledge(subscriber, 'pubrec', first?.messageId)
+    subscriber.acknowledge('pubrec', first?.messageId)
     await subscriber.next('pubrel')
     for (let hour = 0; hour < 3; hour++) {
       clock.advance(3600)
       assert.deepEqual(await subscriber.leftovers(), [])
-      assert.deepEqual(await waiting(subscriber, 'pubrel'), [])
+      assert.deepEqual(await subscriber.leftoverIds('pubrel'), [])
     }
   },
 )
@@ -128,12 +76,12 @@ statement(['5.0 [MQTT-4.4.0-2]'], 'a message that the client refused with PUBACK
   ] as const) {
     const { name, subscriber, deliver } = await delivery(bench, qos)
     const [first, , third] = await deliver('first', 'second', 'third')
-    acknowledge(subscriber, cmd, first?.messageId, 0x80)
-    acknowledge(subscriber, cmd, third?.messageId, 0x99)
+    subscriber.acknowledge(cmd, first?.messageId, 0x80)
+    subscriber.acknowledge(cmd, third?.messageId, 0x99)
     await subscriber.leave()
     const back = await silent(bench, name)
     assert.deepEqual((await back.leftovers()).map(textOf), ['second'])
-    assert.deepEqual(await waiting(back, 'pubrel'), [])
+    assert.deepEqual(await back.leftoverIds('pubrel'), [])
   }
 })
 
@@ -194,7 +142,7 @@ statement(
     const { topic, name, subscriber, publisher } = await delivery(bench, 2)
     for (let at = 0; at < 12; at++) await publisher.publish(topic, `${at}`, { qos: ((at % 2) + 1) as 1 | 2 })
     const sent = await subscriber.messages(12)
-    for (const at of [7, 2, 10]) acknowledge(subscriber, at % 2 === 0 ? 'puback' : 'pubrec', sent[at]?.messageId)
+    for (const at of [7, 2, 10]) subscriber.acknowledge(at % 2 === 0 ? 'puback' : 'pubrec', sent[at]?.messageId)
     await subscriber.leave()
     await publisher.publish(topic, 'newer', { qos: 1 })
     const expected = sent.map(textOf).filter((_, at) => ![7, 2, 10].includes(at))
@@ -203,7 +151,7 @@ statement(
       assert.deepEqual((await back.leftovers()).map(textOf), [...expected, 'newer'])
       await back.leave()
     }
-    const narrow = await bench.moor(name, lasting(bench.version, { receiveMaximum: 2 }))
+    const narrow = await bench.moor(name, lasting(bench.version, { properties: { receiveMaximum: 2 } }))
     assert.deepEqual(await narrow.texts(10), [...expected, 'newer'], 'a smaller window changes nothing')
   },
 )
@@ -216,11 +164,11 @@ async function assertAnswerOrder(bench: Bench, qos: 1 | 2, cmd: 'puback' | 'pubr
   const ids = [9, 3, 65_535, 1, 400, 2, 8, 7, 30, 31, 29, 4]
   publisher.socket.cork() // one write
   for (const [at, id] of ids.entries()) {
-    publish(publisher, topics[at % topics.length] as string, id, 'x', { qos, retain: at % 4 === 0 })
-    publish(publisher, topics[0] as string, 0, 'x', { qos: 0 })
+    publisher.sendPublish(topics[at % topics.length] as string, 'x', { qos, messageId: id, retain: at % 4 === 0 })
+    publisher.sendPublish(topics[0] as string, 'x', { qos: 0 })
   }
   publisher.socket.uncork()
-  assert.deepEqual(await next(publisher, cmd, ids.length), ids)
+  assert.deepEqual(await publisher.ids(cmd, ids.length), ids)
 }
 
 statement(
@@ -243,9 +191,9 @@ statement(
     const ids = (await deliver(...upTo(6).map(String))).map(idOf)
     const shuffled = [4, 0, 5, 2, 1, 3].map((at) => ids[at])
     subscriber.socket.cork()
-    for (const id of shuffled) acknowledge(subscriber, 'pubrec', id)
+    for (const id of shuffled) subscriber.acknowledge('pubrec', id)
     subscriber.socket.uncork()
-    assert.deepEqual(await next(subscriber, 'pubrel', 6), shuffled)
+    assert.deepEqual(await subscriber.ids('pubrel', 6), shuffled)
   },
 )
 
@@ -256,11 +204,11 @@ statement(
     const { name, subscriber, deliver } = await delivery(bench, 2)
     const ids = (await deliver('a', 'b', 'c')).map(idOf)
     const shuffled = [2, 0, 1].map((at) => ids[at])
-    for (const id of shuffled) acknowledge(subscriber, 'pubrec', id)
-    await next(subscriber, 'pubrel', 3)
+    for (const id of shuffled) subscriber.acknowledge('pubrec', id)
+    await subscriber.ids('pubrel', 3)
     await subscriber.leave()
     const back = await silent(bench, name)
-    assert.deepEqual(await next(back, 'pubrel', 3), shuffled)
+    assert.deepEqual(await back.ids('pubrel', 3), shuffled)
   },
 )
 
@@ -325,18 +273,18 @@ statement(
       publisher.socket.cork()
       for (const id of upTo(count)) {
         const qos = ((id % 2) + 1) as 1 | 2
-        publish(publisher, topic, id, `${from} ${qos} ${id}`, { qos })
+        publisher.sendPublish(topic, `${from} ${qos} ${id}`, { qos, messageId: id })
       }
       publisher.socket.uncork()
     }
     for (const publisher of publishers) {
-      await next(publisher, 'puback', count / 2)
-      await next(publisher, 'pubrec', count / 2)
+      await publisher.ids('puback', count / 2)
+      await publisher.ids('pubrec', count / 2)
     }
-    const held = await slow.messages((await slow.leftovers()).length)
+    const held = await slow.taken()
     assert.ok(held.length < 2 * count)
     slow.answers = true
-    for (const message of held) acknowledge(slow, message.qos === 1 ? 'puback' : 'pubrec', message.messageId)
+    for (const message of held) slow.acknowledge(message.qos === 1 ? 'puback' : 'pubrec', message.messageId)
     const back = await bench.moor(name, lasting(bench.version))
     const heard = {
       quick: await quick.messages(2 * count),

@@ -1,21 +1,19 @@
 // Topic names and topic filters: chapter 4.7 of MQTT 3.1.1 and 5.
 import assert from 'node:assert/strict'
-import type { IPublishPacket } from 'mqtt-packet'
 import { limits } from '../../../hub/limits.ts'
 import { HandClock } from '../../kit/clock.ts'
-import { hubOfFile, type TestClient, type Version } from '../../kit/mqtt.ts'
+import { hubOfFile, type TestClient } from '../../kit/mqtt.ts'
+import { willOf } from '../../kit/packets.ts'
 import { type Bench, statementsOf } from '../../kit/statements.ts'
+import { endedBy, failure } from './packets.ts'
 
 const clock = new HandClock()
 const statement = statementsOf(await hubOfFile(clock), clock)
 
-const failure = (version: Version) => (version === 5 ? 0x8f : 0x80)
-
-/** A PUBLISH to be refused by closing; MQTT 5 says why. */
-async function endsWith(client: TestClient, packet: Partial<IPublishPacket>, code: number): Promise<void> {
-  client.sendPacket({ cmd: 'publish', payload: 'x', qos: 0, dup: false, retain: false, messageId: 1, ...packet } as IPublishPacket)
-  const goodbye = await client.goodbye()
-  assert.equal(goodbye?.code, client.version === 5 ? code : undefined, `${packet.topic} at ${packet.qos}`)
+/** A PUBLISH to be refused by closing: it is not acknowledged either. */
+async function notTaken(client: TestClient, topic: string, qos: 0 | 1 | 2, retain = false): Promise<void> {
+  client.sendPublish(topic, 'x', { qos, messageId: 1, retain })
+  await endedBy(client, 0x90, `${topic} at ${qos}`)
   assert.deepEqual(
     client.unread.filter(({ cmd }) => cmd !== 'disconnect'),
     [],
@@ -27,7 +25,7 @@ async function endsWith(client: TestClient, packet: Partial<IPublishPacket>, cod
 async function matches(client: TestClient, base: string, filter: string, topics: readonly string[]): Promise<string[]> {
   await client.subscribe(`${base}/${filter}`)
   for (const topic of topics) await client.publish(`${base}/${topic}`, '')
-  const heard = await client.messages((await client.leftovers()).length)
+  const heard = await client.taken()
   await client.unsubscribe(`${base}/${filter}`)
   return heard.map(({ topic }) => topic.slice(base.length + 1))
 }
@@ -50,19 +48,11 @@ statement(
     const watcher = await moor(name('watcher'))
     await watcher.subscribe(`${base}/#`)
     for (const topic of [`${base}/+`, `${base}/#`, `${base}/a+`, `${base}/#/b`, '+', '#']) {
-      for (const qos of [0, 1, 2] as const) await endsWith(await moor(name('wild')), { topic, qos }, 0x90)
-      await endsWith(await moor(name('wild')), { topic, qos: 1, retain: true }, 0x90)
+      for (const qos of [0, 1, 2] as const) await notTaken(await moor(name('wild')), topic, qos)
+      await notTaken(await moor(name('wild')), topic, 1, true)
     }
     const dying = await dial()
-    dying.sendPacket({
-      cmd: 'connect',
-      clientId: name('will'),
-      clean: true,
-      keepalive: 0,
-      protocolId: 'MQTT',
-      protocolVersion: dying.version,
-      will: { topic: `${base}/+`, payload: Buffer.from('x'), qos: 0, retain: false },
-    } as Parameters<TestClient['sendPacket']>[0])
+    dying.sendConnect(name('will'), { will: willOf(`${base}/+`, 'x') })
     await dying.closed
     for (const packet of dying.unread) {
       assert.ok(packet.cmd === 'connack' && (packet.reasonCode ?? packet.returnCode ?? 0) !== 0, 'it is not let in')
@@ -152,9 +142,7 @@ statement(
       client.sendBytes(
         `3${(qos * 2).toString(16)} 0${(version === 5 ? 3 : 2) + (qos > 0 ? 2 : 0)} 0000 ${qos > 0 ? '0001' : ''} ${version === 5 ? '00' : ''}`,
       )
-      const goodbye = await client.goodbye()
-      const code = version === 5 ? goodbye?.code : 0x82
-      assert.ok(code === 0x82 || code === 0x90, 'a protocol error, or no topic name')
+      await endedBy(client, [0x82, 0x90], 'a protocol error, or no topic name')
     }
     await refused(bench, [''])
     const client = await moor(name('short'))
@@ -182,8 +170,7 @@ statement(
     for (const [kind, bytes] of Object.entries(packets)) {
       const client = await moor(name('null'))
       client.sendBytes(bytes)
-      const goodbye = await client.goodbye()
-      assert.equal(goodbye?.code, version === 5 ? 0x81 : undefined, kind)
+      await endedBy(client, 0x81, kind)
       assert.deepEqual(
         client.unread.filter(({ cmd }) => cmd !== 'disconnect'),
         [],
@@ -208,7 +195,7 @@ statement(
     for (const bytes of [limits.topicBytes + 1, 65_535]) {
       const topic = base + 'x'.repeat(bytes - base.length)
       await refused(bench, [topic])
-      await endsWith(await moor(name('longer')), { topic, qos: 1 }, 0x90)
+      await notTaken(await moor(name('longer')), topic, 1)
     }
     assert.deepEqual(await client.leftovers(), [])
   },

@@ -1,19 +1,14 @@
 // Shared subscriptions: section 4.8.2 of MQTT 5. What 3.1.1 says in its chapter 4.8 is about errors, in 4.9-flow-errors.test.ts.
 import assert from 'node:assert/strict'
-import type { Packet } from 'mqtt-packet'
 import { HandClock } from '../../kit/clock.ts'
 import { hubOfFile, mourner, type TestClient } from '../../kit/mqtt.ts'
+import { lasting } from '../../kit/packets.ts'
 import { type Bench, statementsOf } from '../../kit/statements.ts'
 
 const clock = new HandClock()
 const statement = statementsOf(await hubOfFile(clock), clock)
 
-const lasting = { clean: false, properties: { sessionExpiryInterval: 60 } }
-
-/** What has come by now, as text; none of it is left. */
-async function heard(client: TestClient): Promise<string[]> {
-  return client.texts((await client.leftovers()).length)
-}
+const aMinute = lasting(5, {}, 60)
 
 /**
  * A member of a group, alone when the messages come, who answers none of them; and another, who comes when they are on their way. The hub
@@ -23,7 +18,7 @@ async function broken({ t, hub, moor, name }: Bench, qos: 1 | 2, texts: readonly
   const topic = name('t')
   const id = name('member')
   const { will, gone } = await mourner(t, hub, id)
-  const member = await moor(id, { ...lasting, will })
+  const member = await moor(id, { ...aMinute, will })
   member.answers = false
   await member.subscribe(`$share/g/${topic}`, { qos })
   const publisher = await moor(name('publisher'))
@@ -50,7 +45,7 @@ statement(
       for (let at = 0; at < 10; at++) await publisher.publish(published, `${at}`, { qos: 1 })
       const counts = []
       for (const client of clients) {
-        counts.push((await heard(client)).length)
+        counts.push((await client.takenTexts()).length)
         await client.unsubscribe(filter)
       }
       return counts
@@ -97,12 +92,12 @@ statement(
     ] as const) {
       assert.deepEqual((await client.subscribe(filter)).granted, [0], filter)
       await client.publish(published, filter)
-      assert.deepEqual(await heard(client), [filter])
+      assert.deepEqual(await client.takenTexts(), [filter])
       await client.unsubscribe(filter)
     }
     await client.subscribe('$share/g/#')
     await client.publish(topic, 'all')
-    assert.deepEqual(await heard(client), ['all'])
+    assert.deepEqual(await client.takenTexts(), ['all'])
   },
 )
 
@@ -122,7 +117,7 @@ statement(
       for (let at = 0; at < 9; at++) await publisher.publish(topic, `${at}`, { qos: published })
       let count = 0
       for (const [granted, member] of members.entries()) {
-        const messages = await member.messages((await member.leftovers()).length)
+        const messages = await member.taken()
         count += messages.length
         assert.ok(messages.length > 0, 'each has had some of them')
         assert.ok(messages.every(({ qos }) => qos === Math.min(granted, published)))
@@ -139,24 +134,24 @@ statement(
     const { id, member, sent, other, lost } = await broken(bench, 2, ['sent', 'received', 'done'])
     const [first, second, third] = sent
     for (const { messageId } of [second!, third!]) {
-      member.sendPacket({ cmd: 'pubrec', messageId } as Packet)
+      member.acknowledge('pubrec', messageId)
       assert.equal((await member.next('pubrel')).messageId, messageId)
     }
-    member.sendPacket({ cmd: 'pubcomp', messageId: third?.messageId } as Packet)
+    member.acknowledge('pubcomp', third?.messageId)
     await member.ping()
     await lost()
-    assert.deepEqual(await heard(other), [], 'while it is away, none goes to another')
+    assert.deepEqual(await other.takenTexts(), [], 'while it is away, none goes to another')
 
-    const back = await bench.moor(id, lasting)
+    const back = await bench.moor(id, aMinute)
     back.answers = false
     assert.equal((await back.next('pubrel')).messageId, second?.messageId)
     const again = await back.next('publish')
     assert.deepEqual([again.payload.toString(), again.messageId, again.qos, again.dup], ['sent', first?.messageId, 2, true])
-    back.sendPacket({ cmd: 'pubrec', messageId: first?.messageId } as Packet)
+    back.acknowledge('pubrec', first?.messageId)
     assert.equal((await back.next('pubrel')).messageId, first?.messageId)
-    for (const { messageId } of [first!, second!]) back.sendPacket({ cmd: 'pubcomp', messageId } as Packet)
-    assert.deepEqual(await heard(back), [])
-    assert.deepEqual(await heard(other), [])
+    for (const { messageId } of [first!, second!]) back.acknowledge('pubcomp', messageId)
+    assert.deepEqual(await back.takenTexts(), [])
+    assert.deepEqual(await other.takenTexts(), [])
   },
 )
 
@@ -172,15 +167,15 @@ statement(
     }
     for (const [how, end] of Object.entries(endings)) {
       const { id, topic, member, sent, publisher, other, lost } = await broken(bench, 2, ['sent', 'received'])
-      member.sendPacket({ cmd: 'pubrec', messageId: sent[1]?.messageId } as Packet)
+      member.acknowledge('pubrec', sent[1]?.messageId)
       await member.next('pubrel')
       await lost()
       await end(id)
-      assert.deepEqual(await heard(other), [], how)
+      assert.deepEqual(await other.takenTexts(), [], how)
       const late = await bench.moor(bench.name('late'))
       await late.subscribe(`$share/g/${topic}`, { qos: 2 })
       await publisher.publish(topic, 'next', { qos: 2 })
-      assert.deepEqual([...(await heard(other)), ...(await heard(late))], ['next'], 'and the group goes on')
+      assert.deepEqual([...(await other.takenTexts()), ...(await late.takenTexts())], ['next'], 'and the group goes on')
     }
   },
 )
@@ -193,16 +188,16 @@ statement(
       for (const reasonCode of [0x80, 0x83, 0x87, 0x90, 0x97, 0x99]) {
         const { id, member, sent, other, lost } = await broken(bench, qos, ['refused'])
         const cmd = qos === 1 ? 'puback' : 'pubrec'
-        member.sendPacket({ cmd, messageId: sent[0]?.messageId, reasonCode } as Packet)
+        member.acknowledge(cmd, sent[0]?.messageId, reasonCode)
         await member.ping()
         assert.deepEqual(member.unread, [], 'no PUBREL either')
-        assert.deepEqual(await heard(other), [], 'at once')
+        assert.deepEqual(await other.takenTexts(), [], 'at once')
         await lost()
-        const back = await bench.moor(id, lasting)
+        const back = await bench.moor(id, aMinute)
         assert.equal(back.connack.sessionPresent, true)
-        assert.deepEqual(await heard(back), [], 'when it comes back')
+        assert.deepEqual(await back.takenTexts(), [], 'when it comes back')
         await back.leave(0, { sessionExpiryInterval: 0 })
-        assert.deepEqual(await heard(other), [], 'when it is forgotten')
+        assert.deepEqual(await other.takenTexts(), [], 'when it is forgotten')
       }
     }
   },

@@ -1,22 +1,18 @@
 // Session state, transports, flow control and errors: chapters 4.1, 4.2, 4.9 and 4.13 of MQTT 5; 4.1, 4.8 and 7 of MQTT 3.1.1.
 import assert from 'node:assert/strict'
-import type { IConnectPacket, IPublishPacket, Packet } from 'mqtt-packet'
+import type { IConnectPacket, Packet } from 'mqtt-packet'
 import { limits } from '../../../hub/limits.ts'
 import { HandClock } from '../../kit/clock.ts'
-import { hubOfFile, mourner, type TestClient, type Version } from '../../kit/mqtt.ts'
+import { hubOfFile, mourner, type TestClient } from '../../kit/mqtt.ts'
+import { counted } from '../../kit/numbers.ts'
+import { lasting, willOf } from '../../kit/packets.ts'
 import { randomFrom } from '../../kit/random.ts'
 import { type Bench, bindsClients, statementsOf, untestable } from '../../kit/statements.ts'
+import { endedBy } from './packets.ts'
+import { silent } from './sessions.ts'
 
 const clock = new HandClock()
 const statement = statementsOf(await hubOfFile(clock), clock)
-
-const lasting = (version: Version, seconds = 60): Partial<IConnectPacket> =>
-  version === 5 ? { clean: false, properties: { sessionExpiryInterval: seconds } } : { clean: false }
-
-const numbers = (from: number, to: number) => Array.from({ length: to - from }, (_, at) => `${from + at}`)
-
-const publishOf = (packet: Partial<IPublishPacket>) =>
-  ({ cmd: 'publish', payload: 'x', qos: 2, messageId: 1, dup: false, retain: false, ...packet }) as IPublishPacket
 
 // ── 4.1 ──
 
@@ -36,19 +32,19 @@ async function wholeSession({ t, hub, moor, name, version }: Bench, options: Par
   ] as const)
     await publisher.publish(`${topic}/x`, text, { qos })
   const [released, ...unacknowledged] = await client.messages(3)
-  client.sendPacket({ cmd: 'pubrec', messageId: released?.messageId } as Packet)
+  client.acknowledge('pubrec', released?.messageId)
   await client.next('pubrel')
   const watcher = await moor(name('watcher'))
   await watcher.subscribe(`once/${topic}`, { qos: 2 })
-  client.sendPacket(publishOf({ topic: `once/${topic}`, payload: 'once', messageId: 77 }))
+  client.sendPublish(`once/${topic}`, 'once', { qos: 2, messageId: 77 })
   await client.next('pubrec')
   assert.deepEqual(await watcher.texts(1), ['once'])
 
   /** The same client, perhaps on another connection: its subscriptions are there, and what it had sent is known. */
   const isWhole = async (now: TestClient) => {
-    now.sendPacket(publishOf({ topic: `once/${topic}`, payload: 'once', messageId: 77, dup: now !== client }))
+    now.sendPublish(`once/${topic}`, 'once', { qos: 2, messageId: 77, dup: now !== client })
     await now.next('pubrec')
-    now.sendPacket({ cmd: 'pubrel', messageId: 77 } as Packet)
+    now.acknowledge('pubrel', 77)
     await now.next('pubcomp')
     assert.deepEqual(await watcher.leftovers(), [], 'the message at QoS 2 is handed on once')
     await publisher.publish(`${topic}/y`, 'new', { qos: 1 })
@@ -63,9 +59,8 @@ statement(['3.1.1 [MQTT-4.1.0-1]'], 'the hub keeps the whole state of a session 
   await gone()
   await publisher.publish(`${topic}/x`, 'waiting', { qos: 2 })
   clock.advance(3600)
-  const back = await bench.dial()
-  back.answers = false
-  assert.equal((await back.connect(id, lasting(4))).sessionPresent, true)
+  const back = await silent(bench, id)
+  assert.equal(back.connack.sessionPresent, true)
   assert.equal((await back.next('pubrel')).messageId, released.messageId)
   const messages = await back.messages(3)
   assert.deepEqual(
@@ -92,19 +87,23 @@ statement(
       const { client, released, unacknowledged, isWhole } = await wholeSession(bench, clean)
       clock.advance(2 * 3600)
       await isWhole(client)
-      client.sendPacket({ cmd: 'pubrec', messageId: released.messageId } as Packet)
+      client.acknowledge('pubrec', released.messageId)
       assert.equal((await client.next('pubrel')).reasonCode ?? 0, 0, 'it is known')
-      client.sendPacket({ cmd: 'pubrec', messageId: unacknowledged[1]?.messageId } as Packet)
+      client.acknowledge('pubrec', unacknowledged[1]?.messageId)
       assert.equal((await client.next('pubrel')).reasonCode ?? 0, 0)
     }
-    const { id, client, isWhole } = await wholeSession(bench, lasting(bench.version, 5))
+    const { id, client, isWhole } = await wholeSession(bench, lasting(bench.version, {}, 5))
     await client.leave()
-    const back = await bench.moor(id, lasting(bench.version, 5))
+    const back = await bench.moor(id, lasting(bench.version, {}, 5))
     await back.messages(2) // what it had not acknowledged
     clock.advance(60)
     await isWhole(back)
     await back.leave()
-    assert.equal((await bench.moor(id, lasting(bench.version, 5))).connack.sessionPresent, true, 'a session that was resumed lasts as well')
+    assert.equal(
+      (await bench.moor(id, lasting(bench.version, {}, 5))).connack.sessionPresent,
+      true,
+      'a session that was resumed lasts as well',
+    )
   },
 )
 
@@ -113,7 +112,7 @@ statement(
   'once the connection is closed and the expiry interval has passed nothing of the session is left',
   async (bench) => {
     for (const seconds of [0, 5]) {
-      const options = lasting(5, seconds)
+      const options = lasting(5, {}, seconds)
       const { id, topic, client, publisher, watcher, gone } = await wholeSession(bench, options)
       client.pullCable()
       await gone()
@@ -128,9 +127,9 @@ statement(
       assert.deepEqual(await watcher.texts(1), ['again'], 'its packet identifiers are free')
     }
     const id = bench.name('in-time')
-    await (await bench.moor(id, lasting(5, 5))).leave()
+    await (await bench.moor(id, lasting(5, {}, 5))).leave()
     clock.advance(3)
-    assert.equal((await bench.moor(id, lasting(5, 5))).connack.sessionPresent, true, 'before that it is there')
+    assert.equal((await bench.moor(id, lasting(5, {}, 5))).connack.sessionPresent, true, 'before that it is there')
   },
 )
 
@@ -251,8 +250,7 @@ statement(
     for (const [what, , bytes, codes] of violations) {
       const client = await moor(name('violates'))
       client.sendBytes(bytes)
-      const goodbye = await client.goodbye()
-      assert.ok(codes.includes(goodbye?.code ?? 0), `${what}: 0x${goodbye?.code.toString(16)}`)
+      await endedBy(client, codes, what)
       assert.equal(client.unread.length, 1, what)
     }
     await bystander.ping()
@@ -265,7 +263,7 @@ statement(
   async ({ moor, dial, name }) => {
     const refusedBy: Partial<IConnectPacket>[] = [
       { properties: { authenticationMethod: 'none such' } },
-      { will: { topic: '#', payload: Buffer.from('x'), qos: 0, retain: false } },
+      { will: willOf('#', 'x') },
       { properties: { receiveMaximum: 0 } },
     ]
     for (const options of refusedBy) {
@@ -283,9 +281,9 @@ statement(
     const first = await moor(id)
     await moor(id)
     assert.equal((await first.goodbye())?.code, 0x8e)
-    const silent = await moor(name('silent'), { keepalive: 2 })
+    const mute = await moor(name('mute'), { keepalive: 2 })
     clock.advance(5)
-    assert.equal((await silent.goodbye())?.code, 0x8d)
+    assert.equal((await mute.goodbye())?.code, 0x8d)
     const failing = await moor(name('failing'))
     failing.sendBytes('e001 80') // the client says that it is in trouble
     await failing.closed
@@ -310,7 +308,7 @@ statement(
     const bystander = await moor(name('bystander'))
     for (const qos of [1, 2] as const) {
       const client = await moor(name('too-early'))
-      client.sendPacket(publishOf({ topic: `devices/${name('new')}/events/boot`, qos }))
+      client.sendPublish(`devices/${name('new')}/events/boot`, 'x', { qos, messageId: 1 })
       await client.closed
       assert.deepEqual(client.unread, [], 'it is not acknowledged, so the message stays with its client')
     }
@@ -329,8 +327,8 @@ async function stalled({ moor, name }: Bench, receiveMaximum: number | undefined
   client.answers = false
   await client.subscribe(`${topic}/#`, { qos })
   const publisher = await moor(name('publisher'))
-  await Promise.all(numbers(0, owed).map((text) => publisher.publish(`${topic}/x`, text, { qos })))
-  return { topic, client, publisher, sent: await client.messages((await client.leftovers()).length) }
+  await Promise.all(counted(0, owed).map((text) => publisher.publish(`${topic}/x`, text, { qos })))
+  return { topic, client, publisher, sent: await client.taken() }
 }
 
 statement(
@@ -352,21 +350,21 @@ statement(
   async (bench) => {
     const one = await stalled(bench, 2, 6, 1)
     assert.equal(one.sent.length, 2)
-    one.client.sendPacket({ cmd: 'puback', messageId: one.sent[1]?.messageId } as Packet)
+    one.client.acknowledge('puback', one.sent[1]?.messageId)
     assert.deepEqual(await one.client.texts(1), ['2'])
-    one.client.sendPacket({ cmd: 'puback', messageId: one.sent[0]?.messageId, reasonCode: 0x83 } as Packet)
+    one.client.acknowledge('puback', one.sent[0]?.messageId, 0x83)
     assert.deepEqual(await one.client.texts(1), ['3'], 'a PUBACK with an error gives it back as well')
-    one.client.sendPacket({ cmd: 'puback', messageId: 60_000 } as Packet)
+    one.client.acknowledge('puback', 60_000)
     assert.deepEqual(await one.client.leftovers(), [], 'a PUBACK of nothing does not raise the quota')
 
     const { client, sent } = await stalled(bench, 2, 6, 2)
     const [first, second] = sent
-    client.sendPacket({ cmd: 'pubrec', messageId: first?.messageId } as Packet)
+    client.acknowledge('pubrec', first?.messageId)
     await client.next('pubrel')
     assert.deepEqual(await client.leftovers(), [], 'PUBREC gives nothing back')
-    client.sendPacket({ cmd: 'pubcomp', messageId: first?.messageId } as Packet)
+    client.acknowledge('pubcomp', first?.messageId)
     assert.deepEqual(await client.texts(1), ['2'])
-    client.sendPacket({ cmd: 'pubrec', messageId: second?.messageId, reasonCode: 0x83 } as Packet)
+    client.acknowledge('pubrec', second?.messageId, 0x83)
     assert.deepEqual(await client.texts(1), ['3'], 'a PUBREC with an error does')
     assert.deepEqual(await client.leftovers(), [])
   },
@@ -376,25 +374,22 @@ statement(
   ['5.0 [MQTT-4.9.0-2]'],
   'the quota is whole again on a new connection, and what was not acknowledged is sent again within it',
   async (bench) => {
-    const { moor, dial, name } = bench
+    const { moor, name } = bench
     const id = name('again')
     const topic = name('t')
-    const client = await moor(id, { clean: false, properties: { sessionExpiryInterval: 60, receiveMaximum: 4 } })
-    client.answers = false
+    const client = await silent(bench, id, { properties: { receiveMaximum: 4 } })
     await client.subscribe(topic, { qos: 1 })
     const publisher = await moor(name('publisher'))
-    for (const text of numbers(0, 7)) await publisher.publish(topic, text, { qos: 1 })
-    assert.deepEqual(await client.texts(4), numbers(0, 4))
+    for (const text of counted(0, 7)) await publisher.publish(topic, text, { qos: 1 })
+    assert.deepEqual(await client.texts(4), counted(0, 4))
     await client.leave()
-    const back = await dial()
-    back.answers = false
-    await back.connect(id, { clean: false, properties: { sessionExpiryInterval: 60, receiveMaximum: 2 } })
-    for (const text of numbers(0, 7)) {
+    const back = await silent(bench, id, { properties: { receiveMaximum: 2 } })
+    for (const text of counted(0, 7)) {
       const waiting = await back.leftovers()
       assert.ok(waiting.length <= 2)
       const { payload, messageId } = await back.next('publish')
       assert.equal(payload.toString(), text)
-      back.sendPacket({ cmd: 'puback', messageId } as Packet)
+      back.acknowledge('puback', messageId)
     }
     assert.deepEqual(await back.leftovers(), [])
   },
@@ -412,7 +407,7 @@ statement(['5.0 [MQTT-4.9.0-3]'], 'at a quota of zero the hub goes on handling a
     assert.deepEqual(await publisher.texts(1), [`own ${qos}`])
   }
   for (const { messageId } of sent) {
-    client.sendPacket({ cmd: 'pubrec', messageId } as Packet)
+    client.acknowledge('pubrec', messageId)
     assert.equal((await client.next('pubrel')).messageId, messageId)
   }
   assert.deepEqual(await client.leftovers(), [], 'the quota has been zero all the while')
