@@ -28,10 +28,7 @@ const table = {
   // ── topics and sessions ──
   topicBytes: [1024, 'a topic name or filter; MQTT would allow 65,535, and every index would have to carry it'],
   topicLevels: [32, 'slashes cost a node each in the topic tree'],
-  topicAliases: [
-    32,
-    'topics that one client is sent by number; each costs the hub a place in a table that lives as long as the connection',
-  ],
+  topicAliases: [32, 'topic aliases of one connection, each way; each costs a place in a table that lives as long as the connection'],
   subscriptionsPerSession: [1_000, 'one client must not own the tree'],
   sharedGroupMembers: [
     1_000,

@@ -10,8 +10,6 @@ import { assertPayloadFormat } from './publish.ts'
 
 /** A session of MQTT 3.x that is not clean has no expiry of its own; the hub's bound is one. */
 const expiryOfVersion3 = limits.sessionExpirySeconds
-/** 5: aliases a client may set. More would only serve a gateway, which has `lastRoute` and the route cache anyway. */
-export const topicAliasMaximum = 32
 
 export function onConnect(connection: MqttConnection, packet: ConnectPacket): void {
   const { engine } = connection
@@ -76,7 +74,7 @@ function welcome(
     receiveMaximum: limits.receiveMaximum,
     maximumPacketSize: limits.packetBytes,
     assignedClientId: packet.clientId === '' ? clientId : undefined,
-    topicAliasMaximum,
+    topicAliasMaximum: limits.topicAliases,
     serverKeepAliveSeconds,
     authenticationMethod: packet.authenticationMethod, //  5: [MQTT-4.12.0-5], [MQTT-4.12.0-6]
     authenticationData: proof?.data,

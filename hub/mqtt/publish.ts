@@ -9,7 +9,6 @@ import { limits } from '../limits.ts'
 import type { Publication, Route } from '../routing/router.ts'
 import { answerLater, refuseLater } from './acks.ts'
 import { type PublishView, readTopicName } from './codec.ts'
-import { topicAliasMaximum } from './connect.ts'
 import { hold, type MqttConnection } from './connection.ts'
 import { findProperty } from './properties.ts'
 
@@ -61,7 +60,7 @@ export function assertPayloadFormat(properties: Uint8Array, buffer: Uint8Array, 
 function routeOf(connection: MqttConnection, publish: PublishView): Route {
   const { topicStart, topicEnd, topicAlias, buffer } = publish
   const { lastRoute } = connection
-  if (topicAlias > topicAliasMaximum) throw new Refusal('topic-alias-invalid', { alias: topicAlias, limit: topicAliasMaximum }) //  5: [MQTT-3.3.2-9]
+  if (topicAlias > limits.topicAliases) throw new Refusal('topic-alias-invalid', { alias: topicAlias, limit: limits.topicAliases }) //  5: [MQTT-3.3.2-9]
   if (topicStart === topicEnd) {
     const route = connection.aliases?.get(topicAlias)
     if (route === undefined) throw new Refusal('protocol-error', { detail: `topic alias ${topicAlias} was not set on this connection` }) //  5: [MQTT-3.3.4-1]

@@ -62,6 +62,22 @@ export class Outbox {
     return true
   }
 
+  /** Puts older deliveries before all that wait, as far as there is room. Returns those that were taken. */
+  pushFirst(deliveries: readonly Delivery[]): readonly Delivery[] {
+    const taken: Delivery[] = []
+    for (const delivery of deliveries) {
+      const bytes = bytesOf(delivery)
+      if (!this.#hasRoomFor(bytes, taken.length)) this.#metrics.dropped('outbox-full')
+      else {
+        taken.push(delivery)
+        this.#count(bytes)
+      }
+    }
+    this.#deliveries = [...taken, ...this.#deliveries.slice(this.#taken)]
+    this.#taken = 0
+    return taken
+  }
+
   peek(): Delivery | undefined {
     return this.#deliveries[this.#taken]
   }
@@ -90,9 +106,12 @@ export class Outbox {
     this.expect(0, 0)
   }
 
-  #hasRoomFor(bytes: number): boolean {
+  /** `uncounted`: deliveries that were taken and are not in the list yet. */
+  #hasRoomFor(bytes: number, uncounted = 0): boolean {
     return (
-      this.count < limits.outboxMessages && this.bytes + bytes <= limits.outboxBytes && this.#budget.bytes + bytes <= limits.outboxBytesAll
+      this.count + uncounted < limits.outboxMessages &&
+      this.bytes + bytes <= limits.outboxBytes &&
+      this.#budget.bytes + bytes <= limits.outboxBytesAll
     )
   }
 

@@ -447,14 +447,17 @@ export class Session implements Timed, Member, Waiter {
     if (this.#presence.at === 'online') this.#presence.connection.close(why)
   }
 
-  /** The wire was lost in the middle of retained messages: those at QoS 1 and 2 are owed like any other. */
+  /** The wire was lost in the middle of retained messages: those at QoS 1 and 2 are owed like any other, and before what is newer. */
   #oweReplay(): void {
     const replay = this.#replay
     this.#replay = undefined
+    const owed: Delivery[] = []
     for (let next = replay?.take(); next !== undefined; next = replay?.take()) {
-      if (next.qos > 0) this.#owe(next)
+      if (next.qos > 0) owed.push(next)
       else this.#sessions.metrics.dropped('away-qos0')
     }
+    if (owed.length === 0) return
+    for (const delivery of this.#ownOutbox().pushFirst(owed)) this.#record(delivery, 0)
   }
 
   #owe(delivery: Delivery): void {

@@ -124,3 +124,18 @@ test('a budget that is on disk alone leaves no room either', () => {
   makeOutbox(budget).outbox.expect(1, limits.outboxBytesAll)
   assert.equal(outbox.push(delivery('x', 1)), false)
 })
+
+test('older deliveries go before all that wait, as far as there is room', () => {
+  const { outbox, metrics, budget } = makeOutbox()
+  for (let at = 0; at < limits.outboxMessages - 2; at++) outbox.push(delivery(`${at}`, 1))
+  outbox.take()
+  const taken = outbox.pushFirst([delivery('a', 1), delivery('b', 2), delivery('c', 1), delivery('too many', 1)])
+  assert.deepEqual(
+    taken.map(({ message }) => message.topic),
+    ['a', 'b', 'c'],
+  )
+  assert.deepEqual([outbox.count, metrics.droppedFor('outbox-full')], [limits.outboxMessages, 1])
+  const names = takeAll(outbox)
+  assert.deepEqual([names.length, ...names.slice(0, 4)], [limits.outboxMessages, 'a', 'b', 'c', '1'])
+  assert.deepEqual([outbox.bytes, budget.bytes], [0, 0])
+})
