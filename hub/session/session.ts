@@ -7,12 +7,10 @@ import { limits } from '../limits.ts'
 import type { Router } from '../routing/router.ts'
 import { type Member, type Membership, type SharedGroup, sharedFilterOf, standing } from '../routing/shared-group.ts'
 import type { Match, Subscription } from '../routing/topic-tree.ts'
-import type { StoredDelivery, StoredSession, StoredSubscription, Waiter } from '../store/store.ts'
+import type { StoredSession, StoredSubscription, Waiter } from '../store/store.ts'
 import type { Timed } from '../wheel.ts'
-import type { Connection, Delivery } from './connection.ts'
-import { Inflight, type Sent } from './inflight.ts'
-import { Outbox } from './outbox.ts'
-import { Replay } from './replay.ts'
+import type { Connection } from './connection.ts'
+import { Deliveries } from './deliveries.ts'
 import type { Sessions } from './sessions.ts'
 
 /** Where a session stands. */
@@ -21,18 +19,6 @@ export type Presence =
   | { readonly at: 'away' }
   | { readonly at: 'ended' }
 
-/** What an earlier run left on disk for a session. */
-interface OnDisk {
-  readonly count: number
-  readonly byGroups: boolean
-  loading: boolean
-  /** Acknowledgements that came before it was read. */
-  readonly early: (() => void)[]
-}
-
-/** In the token of a wait: it is a PUBLISH of the client that waits, not a step of a delivery to it. */
-const publishBit = 1 << 16
-
 export class Session implements Timed, Member, Waiter {
   readonly clientId: string
   #number: number
@@ -40,17 +26,8 @@ export class Session implements Timed, Member, Waiter {
   readonly #router: Router
   #presence: Presence = { at: 'away' }
   readonly subscriptions = new Map<string, Subscription>()
-  /** Both are built when first needed: most devices publish and never hear anything. */
-  #outbox: Outbox | undefined = undefined
-  #inflight: Inflight | undefined = undefined
-  /** It is read when the client comes back. */
-  #onDisk: OnDisk | undefined = undefined
-  /** Retained messages a new subscription is owed; they go out before anything newer, at the pace of the wire. */
-  #replay: Replay | undefined = undefined
-  /** In-flight deliveries that the present connection has not seen yet: it may take fewer at a time than the one before. */
-  #unsent: number[] = []
-  /** Deliveries at QoS 2 that wait for the disk before they are sent; what is to come after them waits in the outbox. */
-  #storing = 0
+  /** Built when first needed: most devices publish and never hear anything. */
+  #deliveries: Deliveries | undefined = undefined
   /** Packet identifiers of QoS 2 PUBLISHes that came and were not yet released.  5: [MQTT-4.3.3-10] */
   receivedQoS2: Set<number> | undefined = undefined
   will: Will | undefined = undefined
@@ -78,23 +55,25 @@ export class Session implements Timed, Member, Waiter {
     return this.#presence
   }
 
+  /** The wire it has now. */
+  get connection(): Connection | undefined {
+    return this.#presence.at === 'online' ? this.#presence.connection : undefined
+  }
+
   get outboxCount(): number {
-    return this.#outbox?.count ?? 0
+    return this.#deliveries?.waiting ?? 0
   }
 
   /** Called by `Sessions` alone, which also tells the old connection why it is closed. */
   become(presence: Presence): void {
     this.#presence = presence
     if (presence.at === 'online') return
-    this.#oweReplay()
-    this.#unsent = []
-    this.#outbox?.dropQoS0()
-    if (presence.at === 'ended') {
-      for (const subscription of this.subscriptions.values()) this.#remove(subscription)
-      this.subscriptions.clear()
-      this.#handOver()
-      this.#outbox?.clear()
-    }
+    this.#deliveries?.left()
+    if (presence.at === 'away') return
+    for (const subscription of this.subscriptions.values()) this.#remove(subscription)
+    this.subscriptions.clear()
+    if (this.#deliveries !== undefined) this.#deliveries.ended()
+    else if (this.#number !== 0) this.#sessions.sessionLog.ended(this.#number)
   }
 
   /** The session's time is up: it was away for longer than it asked to be remembered. */
@@ -102,69 +81,18 @@ export class Session implements Timed, Member, Waiter {
     this.#sessions.end(this)
   }
 
-  // ── what the store remembers ──
-
   /** As it was when an earlier run of the hub ended. Before anything else happens to it. */
   restore({ subscriptions, owedCount, owedBytes, owedByGroups, receivedQoS2, will, expirySeconds }: StoredSession): void {
     this.expirySeconds = expirySeconds
     this.will = will
     if (receivedQoS2.length > 0) this.receivedQoS2 = new Set(receivedQoS2)
     for (const subscription of subscriptions) this.#add(subscription)
-    if (owedCount === 0) return
-    this.#onDisk = { count: owedCount, byGroups: owedByGroups, loading: false, early: [] }
-    this.#ownOutbox().expect(owedCount, owedBytes)
+    if (owedCount > 0) this.#own().expect(owedCount, owedBytes, owedByGroups)
   }
 
-  /** Brings what is on disk into memory, then sends it. */
-  async #load(onDisk: OnDisk): Promise<void> {
-    if (onDisk.loading) return
-    onDisk.loading = true
-    const deliveries = await this.#sessions.owed(this)
-    this.#onDisk = undefined
-    if (this.#presence.at === 'ended') return
-    if (deliveries.length < onDisk.count) this.#sessions.metrics.dropped('damaged', onDisk.count - deliveries.length)
-    const waiting: Delivery[] = []
-    for (const stored of deliveries) {
-      const delivery = this.#deliveryOf(stored)
-      if (stored.packetId === 0) waiting.push(delivery)
-      else this.#ownInflight().restore(stored.packetId, delivery, stored.released ? 'released' : 'sent')
-    }
-    this.#ownOutbox().restore(waiting)
-    for (const acknowledge of onDisk.early) acknowledge()
-    this.resend()
-  }
-
-  #deliveryOf({ message, qos, retain, identifiers, shareFilter, place }: StoredDelivery): Delivery {
-    const group = shareFilter === undefined ? undefined : this.#router.tree.group(shareFilter)
-    const delivery = { message, qos, retain, identifiers, place }
-    return group === undefined ? delivery : { ...delivery, group }
-  }
-
-  /** Acknowledgements of what is still on disk are kept until it is here; more than a window of them is no client's right. */
-  #isEarly(acknowledge: () => void): boolean {
-    if (this.#onDisk === undefined) return false
-    if (this.#onDisk.early.length < limits.inflightMessages) this.#onDisk.early.push(acknowledge)
-    return true
-  }
-
-  /** Tells the store of the delivery, when it is one that outlives the process: what the hub says of itself below $SYS does not. */
-  #record(delivery: Delivery, packetId: number): void {
-    if (delivery.qos === 0 || delivery.message.seq === 0) return
-    if (this.#number === 0) {
-      // What a shared group entrusts to it must come to another member, should the hub die.
-      if (delivery.group?.lasts !== true) return
-      this.#number = this.#sessions.record(this)
-    }
-    const { sessionLog } = this.#sessions
-    if (delivery.place !== 0) sessionLog.sent(this.number, delivery.place, packetId)
-    else {
-      const owed = { ...delivery, shareFilter: delivery.group?.filter }
-      delivery.place = sessionLog.owed(this.number, owed, packetId, this.#router.isRouting(delivery.message))
-    }
-  }
-
-  #recordEnd({ place }: Delivery): void {
-    if (place !== 0) this.#sessions.sessionLog.finished(this.number, place)
+  /** It left no trace in the store so far, and from now on it does. */
+  putOnRecord(): void {
+    this.#number = this.#sessions.record(this)
   }
 
   // ── subscriptions ──
@@ -176,7 +104,7 @@ export class Session implements Timed, Member, Waiter {
       throw new Refusal('too-many-subscriptions', { limit: limits.subscriptionsPerSession })
     }
     this.#add({ filter, ...options })
-    if (this.number !== 0) this.#sessions.sessionLog.subscribed(this.number, { filter, ...options })
+    if (this.#number !== 0) this.#sessions.sessionLog.subscribed(this.#number, { filter, ...options })
     return isNew
   }
 
@@ -195,12 +123,7 @@ export class Session implements Timed, Member, Waiter {
 
   /** Sends the retained messages of its filter, as a new subscription is owed.  5: [MQTT-3.3.1-9] */
   replayRetained(subscription: Subscription): void {
-    this.#replay ??= new Replay(
-      (filter) => this.#router.retained.match(filter, this.#sessions.now()),
-      (message, { qos, identifiers }) => ({ message, qos: this.#qosOf(message, qos), retain: true, identifiers, place: 0 }),
-    )
-    if (!this.#replay.add(subscription)) this.#sessions.metrics.dropped('outbox-full')
-    this.flush()
+    this.#own().replay(subscription, (message, subscribed) => this.#qosOf(message, subscribed))
   }
 
   /** False when there was no such subscription. */
@@ -209,7 +132,7 @@ export class Session implements Timed, Member, Waiter {
     if (subscription === undefined) return false
     this.#remove(subscription)
     this.subscriptions.delete(filter)
-    if (this.number !== 0) this.#sessions.sessionLog.unsubscribed(this.number, filter)
+    if (this.#number !== 0) this.#sessions.sessionLog.unsubscribed(this.#number, filter)
     return true
   }
 
@@ -218,39 +141,31 @@ export class Session implements Timed, Member, Waiter {
     else this.#router.tree.leave(subscription.filter, this)
   }
 
-  // ── deliveries ──
+  // ── from the hub to the client ──
 
   deliver(message: Message, match: Match): void {
     const qos = this.#qosOf(message, match.qos)
+    if (qos === 0 && this.#presence.at !== 'online') return // a client that is away is owed QoS 1 and 2 only  5: section 3.1.2.11.2
     const retain = match.retainAsPublished && message.retain //  5: [MQTT-3.3.1-12], [MQTT-3.3.1-13]
-    const { identifiers } = match
-    if (this.#presence.at === 'online' && this.#isFree(this.#presence.connection, qos)) {
-      this.#send(this.#presence.connection, message, qos, retain, identifiers)
-    } else if (this.#presence.at === 'online' || qos > 0) {
-      // A client that is away is owed QoS 1 and 2 only.  5: section 3.1.2.11.2
-      this.#owe({ message, qos, retain, identifiers, place: 0 })
-    }
+    this.#own().deliver(message, qos, retain, match.identifiers)
   }
 
   /** How well it could take a message of a group now, see `standing`. */
   standing(qos: QoS): number {
-    if (this.#presence.at !== 'online') {
+    const { connection } = this
+    const deliveries = this.#own()
+    if (connection === undefined) {
       if (qos === 0) return standing.never
-      return this.#hasRoom() ? standing.away + this.outboxCount : standing.full
+      return deliveries.hasRoom ? standing.away + deliveries.waiting : standing.full
     }
-    if (this.#isFree(this.#presence.connection, qos)) return standing.free
-    return this.#hasRoom() ? standing.online + this.outboxCount : standing.full
+    if (deliveries.isFree(connection, qos)) return standing.free
+    return deliveries.hasRoom ? standing.online + deliveries.waiting : standing.full
   }
 
   deliverShared(message: Message, match: Match, group: SharedGroup): void {
     const qos = this.#qosOf(message, match.qos) //  5: [MQTT-4.8.2-3]
-    const retain = match.retainAsPublished && message.retain
-    const { identifiers } = match
-    const stands = this.standing(qos)
-    if (stands === standing.never) this.#sessions.metrics.dropped('no-member')
-    else if (stands === standing.free && this.#presence.at === 'online') {
-      this.#send(this.#presence.connection, message, qos, retain, identifiers, group)
-    } else this.#owe({ message, qos, retain, identifiers, group, place: 0 })
+    if (this.standing(qos) === standing.never) this.#sessions.metrics.dropped('no-member')
+    else this.#own().deliver(message, qos, match.retainAsPublished && message.retain, match.identifiers, group)
   }
 
   /**
@@ -259,320 +174,59 @@ export class Session implements Timed, Member, Waiter {
    */
   #qosOf(message: Message, subscribed: QoS): QoS {
     const qos = message.qos < subscribed ? message.qos : subscribed
-    return qos === 2 && message.seq === 0 && this.number !== 0 ? 1 : qos
-  }
-
-  /**
-   * The session ends: what its groups had entrusted to it goes to other members, in order. What was begun at QoS 2 may go to nobody else
-   * 5: [MQTT-4.8.2-5]; one that the client has answered with PUBREC is not lost.
-   */
-  #handOver(): void {
-    for (const [, { delivery, step }] of this.#inflight?.entries() ?? []) this.#passOnSent(delivery, step)
-    for (let next = this.#outbox?.take(); next !== undefined; next = this.#outbox?.take()) this.#passOn(next)
-    const { number } = this
-    if (number === 0) return
-    if (this.#onDisk?.byGroups !== true) {
-      this.#sessions.metrics.dropped('session-ended', this.outboxCount) // what is still on disk is counted, not read
-      this.#sessions.sessionLog.ended(number)
-    } else {
-      // Until the others have it, it stays on record here.
-      this.#sessions.owed(this).then(
-        (deliveries) => {
-          for (const stored of deliveries) {
-            const delivery = this.#deliveryOf(stored)
-            if (stored.packetId === 0) this.#passOn(delivery)
-            else this.#passOnSent(delivery, stored.released ? 'released' : 'sent')
-          }
-          this.#sessions.sessionLog.ended(number)
-        },
-        () => {}, // the thread that reads is gone: so is the hub, and the next start ends this session again
-      )
-    }
-  }
-
-  #passOnSent(delivery: Delivery, step: Sent['step']): void {
-    if (delivery.qos === 1 || step === 'storing')
-      this.#passOn(delivery) // the client has not seen one that waits for the disk
-    else if (step === 'sent') {
-      this.#sessions.metrics.dropped(delivery.group === undefined ? 'session-ended' : 'no-member')
-    }
-  }
-
-  #passOn({ message, group }: Delivery): void {
-    const { metrics } = this.#sessions
-    if (this.#isExpired(message)) metrics.dropped('expired')
-    else if (group === undefined) metrics.dropped('session-ended')
-    else if (!group.deliver(message)) metrics.dropped('no-member') // it was the last member
+    return qos === 2 && message.seq === 0 && this.#number !== 0 ? 1 : qos
   }
 
   /** Sends until nothing waits or the wire is full. */
   flush(): void {
-    if (this.#presence.at !== 'online' || this.#onDisk !== undefined) return
-    const { connection } = this.#presence
-    this.#resendWaiting(connection)
-    while (connection.writable) {
-      const next = this.#peek()
-      if (next === undefined) return
-      if (!this.#mayFollow(connection, next.qos)) return
-      this.#takeNext()
-      this.#transmit(connection, next)
-    }
+    this.#deliveries?.flush()
   }
 
-  /**
-   * What was sent on an earlier connection and never acknowledged goes out again, in order, also when that was in an earlier run of the
-   * hub.  5: [MQTT-4.4.0-1]  3.1.1: [MQTT-4.4.0-1]
-   */
+  /** See `Deliveries.resend`. */
   resend(): void {
-    if (this.#presence.at !== 'online') return
-    if (this.#onDisk !== undefined) {
-      const onDisk = this.#onDisk
-      this.#load(onDisk).catch((error: Error) => this.#loadFailed(onDisk, error))
-      return
-    }
-    const { connection } = this.#presence
-    for (const [packetId, sent] of this.#inflight?.entries() ?? []) {
-      const { step } = sent
-      if (step === 'released') connection.sendRelease(packetId)
-      else if (step !== 'releasing') this.#unsent.push(packetId)
-      // The disk failed it; what it waits for went into a later batch.
-      if ((step === 'storing' || step === 'releasing') && !sent.waiting) this.#waitFor(sent, packetId)
-    }
-    this.flush()
-  }
-
-  #loadFailed(onDisk: OnDisk, error: Error): void {
-    onDisk.loading = false
-    if (this.#presence.at === 'online') this.#presence.connection.close(new Refusal('store-failed', { detail: error.message }))
-  }
-
-  #resendWaiting(connection: Connection): void {
-    while (this.#unsent.length > 0 && connection.writable && this.#windowUsed() < connection.inflightMax) {
-      const packetId = this.#unsent[0] as number
-      const sent = this.#inflight?.get(packetId)
-      if (sent?.step === 'storing') return // `stored` goes on from here
-      this.#unsent.shift()
-      if (sent?.step === 'sent') this.#put(connection, sent, packetId) // else acknowledged meanwhile, unasked
-    }
-  }
-
-  /** `stored` or `failed` will be called for it. */
-  #waitFor(sent: Sent, packetId: number): void {
-    sent.waiting = true
-    this.#sessions.journal.after(this, packetId)
+    this.#deliveries?.resend()
   }
 
   /** PUBACK, PUBCOMP, or a PUBREC that refuses: the delivery is over. */
   finished(packetId: number, by: 'puback' | 'pubrec' | 'pubcomp'): void {
-    if (this.#isEarly(() => this.#finish(packetId, by))) return
-    this.#finish(packetId, by)
-    this.flush()
+    this.#deliveries?.finished(packetId, by)
   }
 
-  #finish(packetId: number, by: 'puback' | 'pubrec' | 'pubcomp'): void {
-    if (this.#inflight?.awaits(packetId) !== by) return // not even of one that waits for the disk: the client has not seen it
-    const delivery = this.#inflight?.finish(packetId)
-    if (delivery === undefined) return
-    this.#recordEnd(delivery)
-    if (this.#unsent.length > 0) this.#unsent = this.#unsent.filter((waiting) => waiting !== packetId)
-  }
-
-  /**
-   * PUBREC: the first half of a QoS 2 delivery is over, and PUBREL is due: from here on only that may be sent  5: [MQTT-4.3.3-5]. False for
-   * an identifier that is not in use.
-   */
+  /** PUBREC. False for an identifier that is not in use. */
   received(packetId: number): boolean {
-    if (this.#isEarly(() => this.received(packetId))) return true
-    const sent = this.#inflight?.get(packetId)
-    if (sent === undefined || sent.delivery.qos === 1 || sent.step === 'storing') return false
-    if (sent.step === 'releasing') return true
-    if (sent.step === 'sent') this.#inflight?.moveLast(packetId)
-    if (sent.delivery.place === 0 || sent.step === 'released') {
-      sent.step = 'released'
-      if (this.#presence.at === 'online') this.#presence.connection.sendRelease(packetId)
-      return true
-    }
-    sent.step = 'releasing'
-    this.#sessions.sessionLog.released(this.number, sent.delivery.place)
-    this.#waitFor(sent, packetId)
-    return true
+    return this.#deliveries?.received(packetId) ?? false
   }
 
-  /** A PUBLISH at QoS 2 came and is in the journal's open batch. */
+  // ── from the client to the hub, at QoS 2 ──
+
+  /** A PUBLISH came and is in the journal's open batch. */
   receivedPublish(packetId: number): void {
     this.receivedQoS2 ??= new Set()
     this.receivedQoS2.add(packetId)
-    if (this.number !== 0) this.#sessions.sessionLog.received(this.number, packetId)
-    this.#sessions.journal.after(this, packetId | publishBit)
+    if (this.#number !== 0) this.#sessions.sessionLog.received(this.#number, packetId)
+    this.#sessions.journal.after(this, packetId)
   }
 
   /** PUBREL came for it. False when the identifier was not in use. */
   releasedPublish(packetId: number): boolean {
     if (this.receivedQoS2?.delete(packetId) !== true) return false
-    if (this.number !== 0) this.#sessions.sessionLog.forgotten(this.number, packetId)
+    if (this.#number !== 0) this.#sessions.sessionLog.forgotten(this.#number, packetId)
     return true
   }
 
-  /** The step of a QoS 2 delivery is on disk: now the client may hear of it. */
-  stored(token: number): void {
-    if ((token & publishBit) !== 0) return
-    const packetId = token
-    const sent = this.#inflight?.get(packetId)
-    if (sent === undefined || this.#presence.at === 'ended') return
-    sent.waiting = false
-    const connection = this.#presence.at === 'online' ? this.#presence.connection : undefined
-    if (sent.step === 'storing') {
-      sent.step = 'sent'
-      this.#storing--
-      if (connection === undefined) return
-      if (!this.#unsent.includes(packetId)) this.#put(connection, sent, packetId)
-      this.flush()
-    } else if (sent.step === 'releasing') {
-      sent.step = 'released'
-      connection?.sendRelease(packetId)
-    }
-  }
+  stored(): void {}
 
   /**
-   * The disk takes nothing now. A step was told and will be stored with a later batch, a PUBLISH was not taken; the client is asked to come
-   * back, whichever connection it has by now: one that sent the PUBLISH again would be told that it is stored.
+   * The PUBLISH is not on disk, so its identifier is free. Whichever connection the client has by now is closed: one that sent the PUBLISH
+   * again would be told that it is stored.
    */
-  failed(token: number, why: Refusal): void {
-    const packetId = token & ~publishBit
-    if (packetId !== token) this.receivedQoS2?.delete(packetId)
-    else {
-      const sent = this.#inflight?.get(packetId)
-      if (sent !== undefined) sent.waiting = false
-    }
-    if (this.#presence.at === 'online') this.#presence.connection.close(why)
+  failed(packetId: number, why: Refusal): void {
+    this.receivedQoS2?.delete(packetId)
+    this.connection?.close(why)
   }
 
-  /** The wire was lost in the middle of retained messages: those at QoS 1 and 2 are owed like any other, and before what is newer. */
-  #oweReplay(): void {
-    const replay = this.#replay
-    this.#replay = undefined
-    const owed: Delivery[] = []
-    for (let next = replay?.take(); next !== undefined; next = replay?.take()) {
-      if (next.qos > 0) owed.push(next)
-      else this.#sessions.metrics.dropped('away-qos0')
-    }
-    if (owed.length === 0) return
-    for (const delivery of this.#ownOutbox().pushFirst(owed)) this.#record(delivery, 0)
-  }
-
-  #owe(delivery: Delivery): void {
-    if (this.#ownOutbox().push(delivery)) this.#record(delivery, 0)
-  }
-
-  #send(
-    connection: Connection,
-    message: Message,
-    qos: QoS,
-    retain: boolean,
-    identifiers: readonly number[] | undefined,
-    group?: SharedGroup,
-  ): void {
-    if (qos === 0 && !this.#isExpired(message)) {
-      this.#sendQoS0(connection, message, retain, identifiers)
-      return
-    }
-    const delivery = { message, qos, retain, identifiers, place: 0 }
-    this.#transmit(connection, group === undefined ? delivery : { ...delivery, group })
-  }
-
-  #sendQoS0(connection: Connection, message: Message, retain: boolean, identifiers: readonly number[] | undefined): void {
-    if (connection.send(message, 0, retain, identifiers, 0, false)) this.#sessions.metrics.messagesSent++
-    else this.#sessions.metrics.dropped('too-large')
-  }
-
-  /** Most never do, and then no clock is asked. */
-  #isExpired({ expiresAtMs }: Message): boolean {
-    return expiresAtMs !== Number.POSITIVE_INFINITY && expiresAtMs <= this.#sessions.now()
-  }
-
-  #transmit(connection: Connection, delivery: Delivery): void {
-    const { message, qos, retain, identifiers } = delivery
-    if (this.#isExpired(message)) {
-      this.#sessions.metrics.dropped('expired') //  5: [MQTT-3.3.2-5]
-      this.#recordEnd(delivery)
-      return
-    }
-    if (qos === 0) {
-      this.#sendQoS0(connection, message, retain, identifiers)
-      return
-    }
-    const waitsForDisk = qos === 2 && this.number !== 0
-    const inflight = this.#ownInflight()
-    const packetId = inflight.add(delivery, waitsForDisk ? 'storing' : 'sent')
-    this.#record(delivery, packetId)
-    const sent = inflight.get(packetId) as Sent
-    if (waitsForDisk) {
-      this.#storing++
-      this.#waitFor(sent, packetId)
-    } else this.#put(connection, sent, packetId)
-  }
-
-  /** What is larger than the client takes counts as delivered.  5: [MQTT-3.1.2-25] */
-  #put(connection: Connection, sent: Sent, packetId: number): void {
-    const { delivery, tried } = sent
-    const { message, qos, retain, identifiers } = delivery
-    sent.tried = true
-    if (connection.send(message, qos, retain, identifiers, packetId, tried)) {
-      if (!tried) this.#sessions.metrics.messagesSent++
-      return
-    }
-    this.#sessions.metrics.dropped('too-large')
-    this.#inflight?.finish(packetId)
-    this.#recordEnd(delivery)
-  }
-
-  /** It can go out now, before anything else that is owed. */
-  #isFree(connection: Connection, qos: QoS): boolean {
-    return this.#nothingWaits() && connection.writable && this.#mayFollow(connection, qos)
-  }
-
-  /** Order is kept behind a delivery that waits for the disk, and the window of the peer is kept.  5: [MQTT-4.6.0-6], [MQTT-3.3.4-9] */
-  #mayFollow(connection: Connection, qos: QoS): boolean {
-    if (this.#storing > 0 && qos < 2) return false
-    return qos === 0 || (this.#unsent.length === 0 && this.#windowUsed() < connection.inflightMax)
-  }
-
-  /** Deliveries that the present connection has yet to acknowledge. */
-  #windowUsed(): number {
-    return this.#inflight === undefined ? 0 : this.#inflight.count - this.#unsent.length
-  }
-
-  #nothingWaits(): boolean {
-    return this.#replay === undefined && this.#onDisk === undefined && (this.#outbox === undefined || this.#outbox.count === 0)
-  }
-
-  /** Room for any message, so that a group may count on it. */
-  #hasRoom(): boolean {
-    const outbox = this.#outbox
-    const most = limits.packetBytes
-    if (this.#sessions.outboxBudget.bytes + most > limits.outboxBytesAll) return false
-    return outbox === undefined || (outbox.count < limits.outboxMessages && outbox.bytes + most <= limits.outboxBytes)
-  }
-
-  #peek(): Delivery | undefined {
-    const next = this.#replay?.peek()
-    if (next !== undefined) return next
-    this.#replay = undefined
-    return this.#outbox?.peek()
-  }
-
-  #takeNext(): void {
-    if (this.#replay === undefined) this.#outbox?.take()
-    else this.#replay.take()
-  }
-
-  #ownOutbox(): Outbox {
-    this.#outbox ??= new Outbox(this.#sessions.outboxBudget, this.#sessions.metrics)
-    return this.#outbox
-  }
-
-  #ownInflight(): Inflight {
-    this.#inflight ??= new Inflight()
-    return this.#inflight
+  #own(): Deliveries {
+    this.#deliveries ??= new Deliveries(this, this.#sessions, this.#router)
+    return this.#deliveries
   }
 }
