@@ -7,6 +7,7 @@ import type { SharedGroup } from '../routing/shared-group.ts'
 import type { Subscription } from '../routing/topic-tree.ts'
 import type { StoredDelivery, Waiter } from '../store/store.ts'
 import type { Connection, Delivery } from './connection.ts'
+import { handOver } from './hand-over.ts'
 import { Inflight, type Sent } from './inflight.ts'
 import { Outbox } from './outbox.ts'
 import { Replay } from './replay.ts'
@@ -82,48 +83,28 @@ export class Deliveries implements Waiter {
     this.flush()
   }
 
-  /**
-   * The session ends: what its groups had entrusted to it goes to other members, in order. What was begun at QoS 2 may go to nobody else
-   * 5: [MQTT-4.8.2-5]; one that the client has answered with PUBREC is not lost.
-   */
+  /** The session ends: what its groups had entrusted to it goes to other members, in order. */
   ended(): void {
-    for (const [, { delivery, step }] of this.#inflight?.entries() ?? []) this.#passOnSent(delivery, step)
-    for (let next = this.#outbox?.take(); next !== undefined; next = this.#outbox?.take()) this.#passOn(next)
+    for (const [, { delivery, step }] of this.#inflight?.entries() ?? []) handOver(delivery, step, this.#sessions)
+    for (let next = this.#outbox?.take(); next !== undefined; next = this.#outbox?.take()) handOver(next, 'waiting', this.#sessions)
     const { number } = this.#session
-    if (number === 0) return
-    if (this.#onDisk?.byGroups !== true) {
+    if (number !== 0 && this.#onDisk?.byGroups === true) this.#handOverStored(number)
+    else if (number !== 0) {
       this.#sessions.metrics.dropped('session-ended', this.waiting) // what is still on disk is counted, not read
       this.#sessions.sessionLog.ended(number)
-    } else {
-      // Until the others have it, it stays on record here.
-      this.#sessions.owed(this.#session).then(
-        (deliveries) => {
-          for (const stored of deliveries) {
-            const delivery = this.#deliveryOf(stored)
-            if (stored.packetId === 0) this.#passOn(delivery)
-            else this.#passOnSent(delivery, stored.released ? 'released' : 'sent')
-          }
-          this.#sessions.sessionLog.ended(number)
-        },
-        () => {}, // the thread that reads is gone: so is the hub, and the next start ends this session again
-      )
     }
     this.#outbox?.clear()
   }
 
-  #passOnSent(delivery: Delivery, step: Sent['step']): void {
-    if (delivery.qos === 1 || step === 'storing')
-      this.#passOn(delivery) // the client has not seen one that waits for the disk
-    else if (step === 'sent') {
-      this.#sessions.metrics.dropped(delivery.group === undefined ? 'session-ended' : 'no-member')
-    }
-  }
-
-  #passOn({ message, group }: Delivery): void {
-    const { metrics } = this.#sessions
-    if (this.#isExpired(message)) metrics.dropped('expired')
-    else if (group === undefined) metrics.dropped('session-ended')
-    else if (!group.deliver(message)) metrics.dropped('no-member') // it was the last member
+  /** Until the others have it, it stays on record here. */
+  #handOverStored(number: number): void {
+    this.#sessions.owed(this.#session).then(
+      (deliveries) => {
+        for (const stored of deliveries) handOver(this.#deliveryOf(stored), stepOf(stored), this.#sessions)
+        this.#sessions.sessionLog.ended(number)
+      },
+      () => {}, // the thread that reads is gone: so is the hub, and the next start ends this session again
+    )
   }
 
   /** Sends until nothing waits or the wire is full. */
@@ -269,7 +250,7 @@ export class Deliveries implements Waiter {
     identifiers: readonly number[] | undefined,
     group?: SharedGroup,
   ): void {
-    if (qos === 0 && !this.#isExpired(message)) {
+    if (qos === 0 && !this.#sessions.isExpired(message)) {
       this.#sendQoS0(connection, message, retain, identifiers)
       return
     }
@@ -282,14 +263,9 @@ export class Deliveries implements Waiter {
     else this.#sessions.metrics.dropped('too-large')
   }
 
-  /** Most never do, and then no clock is asked. */
-  #isExpired({ expiresAtMs }: Message): boolean {
-    return expiresAtMs !== Number.POSITIVE_INFINITY && expiresAtMs <= this.#sessions.now()
-  }
-
   #transmit(connection: Connection, delivery: Delivery): void {
     const { message, qos, retain, identifiers } = delivery
-    if (this.#isExpired(message)) {
+    if (this.#sessions.isExpired(message)) {
       this.#sessions.metrics.dropped('expired') //  5: [MQTT-3.3.2-5]
       this.#recordEnd(delivery)
       return
@@ -386,8 +362,9 @@ export class Deliveries implements Waiter {
     const waiting: Delivery[] = []
     for (const stored of deliveries) {
       const delivery = this.#deliveryOf(stored)
-      if (stored.packetId === 0) waiting.push(delivery)
-      else this.#ownInflight().restore(stored.packetId, delivery, stored.released ? 'released' : 'sent')
+      const step = stepOf(stored)
+      if (step === 'waiting') waiting.push(delivery)
+      else this.#ownInflight().restore(stored.packetId, delivery, step)
     }
     this.#ownOutbox().restore(waiting)
     for (const acknowledge of onDisk.early) acknowledge()
@@ -427,4 +404,9 @@ export class Deliveries implements Waiter {
   #recordEnd({ place }: Delivery): void {
     if (place !== 0) this.#sessions.sessionLog.finished(this.#session.number, place)
   }
+}
+
+function stepOf({ packetId, released }: StoredDelivery): 'waiting' | 'sent' | 'released' {
+  if (packetId === 0) return 'waiting'
+  return released ? 'released' : 'sent'
 }

@@ -1,4 +1,5 @@
 // All sessions: open, resume, take over, leave, expire; and those of an earlier run, brought back at the start.
+import type { Message } from '../../devices/message.ts'
 import type { Will } from '../../devices/will.ts'
 import type { Clock } from '../clock.ts'
 import { Refusal } from '../errors.ts'
@@ -77,6 +78,11 @@ export class Sessions {
   /** What `Message.expiresAtMs` is measured by. */
   now(): number {
     return this.#clock.steady()
+  }
+
+  /** Most never do, and then no clock is asked.  5: [MQTT-3.3.2-5] */
+  isExpired({ expiresAtMs }: Message): boolean {
+    return expiresAtMs !== Number.POSITIVE_INFINITY && expiresAtMs <= this.now()
   }
 
   find(clientId: string): Session | undefined {
