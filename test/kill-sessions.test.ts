@@ -406,4 +406,4 @@ async function run(t: TestContext): Promise<void> {
   await crowd.stop(hub)
 }
 
-test('sessions survive kill -9 at random moments of a load, over and over', run)
+test('sessions survive kill -9 at random moments of a load, over and over', { timeout: 60_000 + rounds * 20_000 }, run)

@@ -116,10 +116,12 @@ async function killRound(t: TestContext, hub: HubProcess, folder: string, round:
   return again
 }
 
-test('kill -9 at random moments of a load loses no acknowledged reading and stores none twice', async (t) => {
+const rounds = Number(process.env['MOORING_KILL_ROUNDS'] ?? 6)
+const timeout = 60_000 + rounds * 20_000
+
+test('kill -9 at random moments of a load loses no acknowledged reading and stores none twice', { timeout }, async (t) => {
   const folder = newFolder(t)
   let hub = await spawnHub(t, folder)
-  const rounds = Number(process.env['MOORING_KILL_ROUNDS'] ?? 6)
   for (let round = 0; round < rounds; round++) hub = await killRound(t, hub, folder, round)
   await hub.stop()
 })
