@@ -44,7 +44,7 @@ function admit(connection: MqttConnection, packet: ConnectPacket, clientId: stri
     will,
   })
   connection.connected(session)
-  connection.welcome(encodeConnack(packet.version, { ...connack, sessionPresent: resumed }), !replaced) //  5: [MQTT-3.2.2-2]  3.1.1: [MQTT-3.2.2-1]
+  connection.welcome(encodeConnack(packet.version, { ...connack, sessionPresent: resumed }), !replaced) //  5: [MQTT-3.2.2-2], [MQTT-3.2.2-3]  3.1.1: [MQTT-3.2.2-1] to -3
   if (resumed) session.resend()
 }
 

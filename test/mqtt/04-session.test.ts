@@ -20,7 +20,7 @@ for (const version of [4, 5] as const) {
     const publisher = await moor(t, hub, `away-out-${version}`, version)
     for (let at = 0; at < 6; at++) await publisher.publish(`${base}/away/${at}`, `${at}`, { qos: (at % 3) as 0 | 1 | 2 })
     const back = await moor(t, hub, `away-${version}`, version, lasting(version))
-    assert.equal(back.connack.sessionPresent, true) // 5: [MQTT-3.2.2-2]  3.1.1: [MQTT-3.2.2-2]
+    assert.equal(back.connack.sessionPresent, true) // 5: [MQTT-3.2.2-3]  3.1.1: [MQTT-3.2.2-2]
     const messages = await back.messages(4)
     assert.deepEqual(messages.map(textOf), ['1', '2', '4', '5']) // 5: [MQTT-4.5.0-1], [MQTT-4.6.0-6]
     assert.deepEqual(

@@ -212,7 +212,7 @@ statement(
     }
     client.socket.uncork()
     for (const at of topics.keys()) assert.equal((await client.next('unsuback')).messageId, at + 1)
-    await client.ping()
+    await client.settle()
     assert.deepEqual(client.unread, [])
   },
 )

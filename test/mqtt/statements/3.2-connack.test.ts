@@ -393,4 +393,7 @@ bindsClients(['5.0 [MQTT-3.2.2-4]', '5.0 [MQTT-3.2.2-5]'], 'what a client does w
 bindsClients(['5.0 [MQTT-3.2.2-11]'], 'which QoS a client may use after a Maximum QoS; the hub names none, see 3.2.2-9')
 bindsClients(['5.0 [MQTT-3.2.2-14]'], 'what a client may send after Retain Available 0, which the hub never says')
 bindsClients(['5.0 [MQTT-3.2.2-18]'], 'what a client may send when the server takes no Topic Alias; the hub always does, see 3.2.2-17')
-bindsClients(['5.0 [MQTT-3.2.2-21]'], 'which keep-alive a client uses after a Server Keep Alive, which the hub never sends')
+bindsClients(
+  ['5.0 [MQTT-3.2.2-21]'],
+  'which keep-alive a client uses after a Server Keep Alive, which the hub sends only with the setting --keep-alive-max',
+)

@@ -199,7 +199,7 @@ statement(
       const client = await bench.moor(bench.name('client'))
       client.sendPublish(topic, '', qos === 0 ? {} : { qos, messageId: 513 })
       if (cmd !== undefined) assert.equal((await client.next(cmd)).messageId, 513)
-      await client.ping()
+      await client.settle()
       assert.deepEqual(client.unread, [], `QoS ${qos} is answered with nothing else`)
     }
   },

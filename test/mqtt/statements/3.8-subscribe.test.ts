@@ -172,7 +172,7 @@ statement(
       const suback = await client.next('suback')
       assert.deepEqual([suback.messageId, suback.granted], [at + 1, [filter === 'bad#' ? failure(version) : 1]])
     }
-    await client.ping()
+    await client.settle()
     assert.deepEqual(client.unread, [])
   },
 )

@@ -1,4 +1,4 @@
-// AUTH and enhanced authentication: chapters 3.15 and 4.12 of MQTT 5.
+// AUTH and enhanced authentication: chapters 3.15 and 4.12 of MQTT 5, and what section 3.1.2 says of them.
 import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -11,6 +11,7 @@ import { startHub } from '../../kit/hub.ts'
 import { lasting } from '../../kit/packets.ts'
 import { ScramClient, verifierOf } from '../../kit/scram.ts'
 import { statementsOf } from '../../kit/statements.ts'
+import { packet, text } from './packets.ts'
 
 const users = mkdtempSync(join(tmpdir(), 'mooring-users-'))
 after(() => rmSync(users, { recursive: true, force: true }))
@@ -20,6 +21,61 @@ writeFileSync(scramFile, `anna:${verifierOf('secret')}\n`)
 const clock = new HandClock()
 const statement = statementsOf(await startHub({ after } as unknown as TestContext, { scramFile }, clock), clock)
 const anna = () => new ScramClient('anna', 'secret')
+
+// ── 3.1.2 ──
+
+statement(
+  ['5.0 [MQTT-3.1.2-30]'],
+  'between a CONNECT with an authentication method and its CONNACK the hub takes AUTH and DISCONNECT; any other packet ends it and is not done',
+  async ({ dial, moor, name }) => {
+    const [id, topic] = [name('hasty'), name('t')]
+    const watcher = await moor(name('watcher'))
+    await watcher.subscribe(topic, { qos: 1 })
+    const others = {
+      PUBLISH: packet(0x30, `${text(topic)} {} 'early'`),
+      'PUBLISH at QoS 1': packet(0x32, `${text(topic)} 0001 {} 'early'`),
+      PUBACK: packet(0x40, '0001'),
+      PUBREC: packet(0x50, '0001'),
+      PUBREL: packet(0x62, '0001'),
+      PUBCOMP: packet(0x70, '0001'),
+      SUBSCRIBE: packet(0x82, `0001 {} ${text(topic)} 01`),
+      UNSUBSCRIBE: packet(0xa2, `0001 {} ${text(topic)}`),
+      PINGREQ: packet(0xc0, ''),
+    }
+    for (const [what, bytes] of Object.entries(others)) {
+      for (const isChallenged of [false, true]) {
+        const client = await dial()
+        const scram = anna()
+        client.socket.cork() // with CONNECT in one write, or behind the hub's AUTH
+        knock(client, id, scram.first, lasting(5))
+        if (isChallenged) {
+          client.socket.uncork()
+          const serverFirst = await authData(client, 0x18)
+          client.sendBytes(bytes)
+          auth(client, 0x18, scram.final(serverFirst)) // the proof comes too late
+        } else {
+          client.sendBytes(bytes)
+          client.socket.uncork()
+        }
+        const connack = await client.next('connack')
+        assert.deepEqual([connack.reasonCode, connack.sessionPresent], [0x82, false], what)
+        await client.closed
+        assert.deepEqual(
+          client.unread.map(({ cmd }) => cmd),
+          isChallenged ? [] : ['auth'],
+          what,
+        )
+      }
+    }
+    const leaving = await dial()
+    knock(leaving, id, anna().first, lasting(5))
+    await authData(leaving, 0x18)
+    await leaving.leave()
+    assert.deepEqual(leaving.unread, [], 'DISCONNECT is taken without a word')
+    assert.equal((await prove(await dial(), id, anna(), { clean: false })).sessionPresent, false, 'nobody was let in before')
+    assert.deepEqual(await watcher.leftovers(), [])
+  },
+)
 
 // ── 3.15 ──
 
@@ -89,8 +145,9 @@ statement(
     const other = anna()
     knock(wrong, name('wrong'), other.first)
     auth(wrong, 0x19, other.final(await authData(wrong, 0x18)))
+    assert.equal((await wrong.next('connack')).reasonCode, 0x82)
     await wrong.closed
-    for (const packet of wrong.unread) assert.ok(packet.cmd === 'connack' && packet.reasonCode === 0x82)
+    assert.deepEqual(wrong.unread, [])
   },
 )
 
@@ -192,11 +249,10 @@ statement(
     }
     const refused = await dial()
     refused.sendBytes('100d 0004 4d515454 05 03 003c 00 0000') // the reserved flag is set
+    const connack = await refused.next('connack')
+    assert.deepEqual([connack.reasonCode, connack.properties?.authenticationMethod], [0x81, undefined])
     await refused.closed
-    for (const packet of refused.unread) {
-      assert.ok(packet.cmd === 'connack')
-      assert.equal(packet.properties?.authenticationMethod, undefined)
-    }
+    assert.deepEqual(refused.unread, [])
   },
 )
 

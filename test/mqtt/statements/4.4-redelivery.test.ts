@@ -222,7 +222,7 @@ async function assertTopicOrder(bench: Bench, topics: readonly string[], qos: 0 
     const retain = flags[at % flags.length] === true
     for (const topic of topics) await publisher.publish(topic, payload, { qos, retain })
   }
-  await publisher.publish(bench.name('4.6/settled'), '', { qos: 1 })
+  await publisher.settle()
   const messages = await subscriber.leftovers()
   for (const topic of topics) {
     assert.deepEqual(messages.filter((message) => message.topic === topic).map(textOf), expected, `${topic} at QoS ${qos}`)

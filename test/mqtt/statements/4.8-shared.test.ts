@@ -189,7 +189,7 @@ statement(
         const { id, member, sent, other, lost } = await broken(bench, qos, ['refused'])
         const cmd = qos === 1 ? 'puback' : 'pubrec'
         member.acknowledge(cmd, sent[0]?.messageId, reasonCode)
-        await member.ping()
+        await member.settle()
         assert.deepEqual(member.unread, [], 'no PUBREL either')
         assert.deepEqual(await other.takenTexts(), [], 'at once')
         await lost()

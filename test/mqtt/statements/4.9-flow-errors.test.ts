@@ -121,7 +121,7 @@ statement(
       const back = await bench.moor(id, options)
       assert.equal(back.connack.sessionPresent, false)
       await publisher.publish(`${topic}/x`, 'later', { qos: 1 })
-      await back.ping()
+      await back.settle()
       assert.deepEqual(back.unread, [], 'no subscription, no message, no PUBREL')
       await back.publish(`once/${topic}`, 'again', { qos: 2, messageId: 77 })
       assert.deepEqual(await watcher.texts(1), ['again'], 'its packet identifiers are free')
