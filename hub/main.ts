@@ -79,8 +79,6 @@ async function run({ settings, warnings }: Configuration): Promise<void> {
     process.exitCode = 1
     return
   }
-  console.log(settings.readyJson ? readyJson(hub) : readyPage(hub, settings, performance.now() - startedMs))
-
   let stopping = false
   const stop = (signal: NodeJS.Signals) => {
     if (stopping) process.exit(130) // asked twice: leave now, the journal is safe at any moment
@@ -96,6 +94,8 @@ async function run({ settings, warnings }: Configuration): Promise<void> {
   }
   process.on('SIGINT', stop)
   process.on('SIGTERM', stop)
+  // Last: whoever has read this may send a signal.
+  console.log(settings.readyJson ? readyJson(hub) : readyPage(hub, settings, performance.now() - startedMs))
 }
 
 await main()
