@@ -16,7 +16,7 @@ export interface ReaderFunctions {
   /** The devices on record among these. */
   devices(ids: readonly DeviceId[]): Device[]
   history(query: HistoryQuery): Series[]
-  sessions(): SessionColumns
+  sessions(): SessionColumns[]
   /** What the session is owed, up to this place. */
   owed(session: number, lastPlace: number): StoredDelivery[]
   close(): void
@@ -87,7 +87,7 @@ class Reader {
     return this.#atOneMoment(() => this.#history.read(query))
   }
 
-  sessions(): SessionColumns {
+  sessions(): SessionColumns[] {
     return this.#atOneMoment(() => readSessions(this.#db))
   }
 
