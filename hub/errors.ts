@@ -51,8 +51,8 @@ export const refusals = {
     retry: false,
     sentence: 'MQTT over WebSocket is sent in binary frames; this one was text.',
   },
-  'taken-over': { mqtt: 0x8e, http: 409, ws: 1008, retry: false, sentence: 'Another connection came with the client identifier {client}.' },
-  'shutting-down': { mqtt: 0x8b, http: 503, ws: 1001, retry: true, sentence: 'The hub is stopping; connect again in a moment.' },
+  'taken-over': { mqtt: 0x8e, http: 409, ws: 4005, retry: false, sentence: 'Another connection came with the client identifier {client}.' },
+  'shutting-down': { mqtt: 0x8b, http: 503, ws: 1012, retry: true, sentence: 'The hub is stopping; connect again in a moment.' },
   'receive-maximum-exceeded': {
     mqtt: 0x93,
     http: 429,
@@ -163,6 +163,23 @@ export const refusals = {
     ws: 1013,
     retry: false,
     sentence: 'The hub keeps {limit} of retained messages, its limit (limits.{name}).',
+  },
+  // ── cursors and sessions of the JSON protocol ──
+  'frame-invalid': { mqtt: 0x82, http: 400, ws: 1007, retry: false, sentence: 'The frame is refused: {detail}.' },
+  'cursor-invalid': {
+    mqtt: 0x83,
+    http: 400,
+    ws: 1008,
+    retry: false,
+    sentence: 'The cursor {cursor} is refused: use one that the hub has given, epoch.seq.',
+  },
+  'since-invalid': { mqtt: 0x83, http: 400, ws: 1008, retry: false, sentence: 'The beginning of the history is refused: {detail}.' },
+  'session-elsewhere': {
+    mqtt: 0x85,
+    http: 409,
+    ws: 4005,
+    retry: false,
+    sentence: 'The session of {client} is kept for MQTT; say clean to end it and begin anew.',
   },
   // ── the store ──
   'store-full': {

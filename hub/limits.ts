@@ -63,6 +63,12 @@ const table = {
   journalBytes: [1 * GiB, 'journal kept behind the projection, for history on reconnect; the oldest batches go first'],
   projectionLagBytes: [256 * MiB, 'journal not yet projected into series; past it commits wait for the projection'],
   diskReserveBytes: [256 * MiB, 'free space below which the hub stores nothing more, so that it can still be repaired'],
+  // ── history from the journal ──
+  historyMessages: [10_000, 'messages that `last` may ask for'],
+  historyPageMessages: [256, 'messages that one look into the journal brings'],
+  historyPageBytes: [256 * KiB, '… and their bytes; what a slow reader costs the memory'],
+  historyScanBytes: [4 * MiB, 'journal that one look passes over: some milliseconds of the reader thread'],
+  aheadMessages: [256, 'messages that may come for one client while it looks into the journal for the last time; past it, it looks again'],
   // ── live view ──
   viewers: [200, 'live sockets and event streams in all'],
   viewerPending: [20_000, 'changes waiting for one slow viewer; past it they are dropped and it is told to resync'],

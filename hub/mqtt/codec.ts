@@ -221,13 +221,14 @@ function decodeConnect(protocol: Protocol, buffer: Buffer, start: number, end: n
 }
 
 function decodeSubscribe(version: ProtocolVersion, buffer: Buffer, start: number, at: number, end: number): SubscribePacket {
-  checkSubscribe(version, buffer, at, end)
+  const userProperties = checkSubscribe(version, buffer, at, end)
   const packet = parse(version, 'subscribe', buffer, start, end)
   const subscriptions = packet.subscriptions.map(({ topic, qos, nl, rap, rh }): Subscription => {
     // 3 was refused, so `rh` is one of the three.
     return { filter: topic, qos, noLocal: nl === true, retainAsPublished: rap === true, retainHandling: (rh ?? 0) as 0 | 1 | 2 }
   })
-  return { packetId: packet.messageId ?? 0, subscriptionIdentifier: packet.properties?.subscriptionIdentifier, subscriptions }
+  const { messageId: packetId = 0, properties } = packet
+  return { packetId, subscriptionIdentifier: properties?.subscriptionIdentifier, subscriptions, userProperties }
 }
 
 function decodeUnsubscribe(version: ProtocolVersion, buffer: Buffer, start: number, at: number, end: number): UnsubscribePacket {

@@ -6,6 +6,7 @@ import { TopicAliases } from './aliases.ts'
 import { authenticate, type Proof } from './auth.ts'
 import { type Connack, type ConnectPacket, encodeConnack } from './codec.ts'
 import type { MqttConnection } from './connection.ts'
+import { asksForCursors } from './cursors.ts'
 import { assertPayloadFormat } from './publish.ts'
 
 /** A session of MQTT 3.x that is not clean has no expiry of its own; the hub's bound is one. */
@@ -16,6 +17,7 @@ export function onConnect(connection: MqttConnection, packet: ConnectPacket): vo
   connection.wantsReasons = packet.requestProblemInformation
   connection.packetBytesMax = packet.maximumPacketSize ?? Number.POSITIVE_INFINITY // before anything is answered, a refusal too
   connection.isBridge = packet.bridge
+  connection.wantsCursors = asksForCursors(packet.userProperties)
   const clientId = packet.clientId === '' ? engine.assignClientId() : packet.clientId
   if (packet.authenticationMethod !== undefined) {
     const { authenticationMethod: method, authenticationData: data } = packet

@@ -3,7 +3,7 @@ import type { Message, QoS } from '../../devices/message.ts'
 import { Refusal } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { Route } from '../routing/router.ts'
-import type { Connection, Transport } from '../session/connection.ts'
+import type { AcknowledgingConnection, Transport } from '../session/connection.ts'
 import type { Session } from '../session/session.ts'
 import type { Waiter } from '../store/store.ts'
 import type { Timed } from '../wheel.ts'
@@ -27,6 +27,7 @@ import {
   type UnsubscribePacket,
 } from './codec.ts'
 import { onConnect } from './connect.ts'
+import { withCursor } from './cursors.ts'
 import { encodeAliased, encodeDelivery } from './deliver.ts'
 import type { Engine } from './engine.ts'
 import { Output } from './output.ts'
@@ -50,7 +51,7 @@ const farewellSeconds = 5
 
 const waitingForConnect: State = { is: 'waiting-for-connect' }
 
-export class MqttConnection implements PacketHandler, Connection, Waiter, Timed, Touched {
+export class MqttConnection implements PacketHandler, AcknowledgingConnection, Waiter, Timed, Touched {
   readonly engine: Engine
   readonly #wire: Wire
   readonly #reader: PacketReader
@@ -84,6 +85,8 @@ export class MqttConnection implements PacketHandler, Connection, Waiter, Timed,
   isBridge = false
   /** 5: false when the client wants no reason strings.  [MQTT-3.1.2-29] */
   wantsReasons = true
+  /** 5: it asked for the cursor of each message, see cursors.ts. */
+  wantsCursors = false
   /** 5: why the PUBLISHes were refused whose answers wait, by packet identifier. At most a window of them; most connections never have one. */
   refusedBecause: Map<number, string> | undefined = undefined
 
@@ -95,6 +98,10 @@ export class MqttConnection implements PacketHandler, Connection, Waiter, Timed,
     engine.connections.add(this)
     engine.metrics.connectionsOpened++
     engine.wheel.arm(this, limits.connectSeconds)
+  }
+
+  get follows(): false {
+    return false
   }
 
   get transport(): Transport {
@@ -246,7 +253,8 @@ export class MqttConnection implements PacketHandler, Connection, Waiter, Timed,
   }
 
   send(message: Message, qos: QoS, retain: boolean, identifiers: readonly number[] | undefined, packetId: number, dup: boolean): boolean {
-    const { clock } = this.engine
+    const { clock, sessions } = this.engine
+    if (this.wantsCursors && message.seq !== 0 && !retain) message = withCursor(message, sessions.store.cursors)
     const bytes =
       this.outgoingAliases === undefined
         ? encodeDelivery(message, this.version, qos, retain, identifiers, packetId, dup, clock)

@@ -95,9 +95,16 @@ export function encodeRefusal(type: AckType & ('puback' | 'pubrec'), packetId: n
 }
 
 /** MQTT 5 and 3.1.1, section 3.9. The codes stand in the order of the filters; MQTT 3 knows one failure, 0x80. */
-export function encodeSuback(version: ProtocolVersion, packetId: number, codes: readonly number[], reasonString?: string): Buffer {
+export function encodeSuback(
+  version: ProtocolVersion,
+  packetId: number,
+  codes: readonly number[],
+  reasonString?: string,
+  pairs?: UserProperties,
+): Buffer {
   const spoken = version === 5 ? codes : codes.map((code) => Math.min(code, 0x80))
-  return packet(packetType.suback, [twoBytes(packetId), propertyBlock(version, [text('reasonString', reasonString)]), Buffer.from(spoken)])
+  const block = propertyBlock(version, [text('reasonString', reasonString), ...userProperties(pairs)])
+  return packet(packetType.suback, [twoBytes(packetId), block, Buffer.from(spoken)])
 }
 
 /** MQTT 5 and 3.1.1, section 3.11. In MQTT 3 it says nothing but that the UNSUBSCRIBE arrived. */

@@ -118,6 +118,7 @@ export interface SubscribePacket {
   readonly packetId: number
   readonly subscriptionIdentifier: number | undefined
   readonly subscriptions: readonly Subscription[]
+  readonly userProperties: UserProperties
 }
 
 export interface UnsubscribePacket {

@@ -83,11 +83,15 @@ export function checkClientId(version: ProtocolVersion, clientId: string, cleanS
   }
 }
 
-/** MQTT 5 and 3.1.1, section 3.8. */
-export function checkSubscribe(version: ProtocolVersion, buffer: Buffer, at: number, end: number): void {
+/** MQTT 5 and 3.1.1, section 3.8. Returns the user properties, which `mqtt-packet` does not keep in order. */
+export function checkSubscribe(version: ProtocolVersion, buffer: Buffer, at: number, end: number): UserProperties {
   readPacketId(buffer, at, end)
   let next = at + 2
-  if (version === 5) next = scanProperties('subscribe', buffer, next, end)
+  let userProperties: UserProperties = []
+  if (version === 5) {
+    next = scanProperties('subscribe', buffer, next, end)
+    if (saw('userProperty')) userProperties = scannedUserProperties(buffer)
+  }
   if (next === end) throw protocolError('SUBSCRIBE names no topic filter') // 5: [MQTT-3.8.3-2]
   while (next < end) {
     const filterAt = next + 2
@@ -108,6 +112,7 @@ export function checkSubscribe(version: ProtocolVersion, buffer: Buffer, at: num
       throw protocolError('a shared subscription cannot have No Local') // 5: [MQTT-3.8.3-4]
     }
   }
+  return userProperties
 }
 
 /** MQTT 5 and 3.1.1, section 3.10. */

@@ -172,6 +172,12 @@ export class Router implements Waiter {
     this.#routing = 0
   }
 
+  /** All that is on disk up to here was handed on to those who listen. */
+  get settledSeq(): number {
+    const oldest = this.#waiting[this.#answered]?.seq ?? Number.POSITIVE_INFINITY
+    return Math.min(this.#journal.storedSeq, oldest - 1)
+  }
+
   /** True for the kept message that is being handed on to its subscribers right now. */
   isRouting(message: Message): boolean {
     return message.seq === this.#routing

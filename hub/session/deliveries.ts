@@ -6,7 +6,7 @@ import type { Router } from '../routing/router.ts'
 import type { SharedGroup } from '../routing/shared-group.ts'
 import type { Subscription } from '../routing/topic-tree.ts'
 import type { StoredDelivery, Waiter } from '../store/store.ts'
-import type { Connection, Delivery } from './connection.ts'
+import type { AcknowledgingConnection, Delivery } from './connection.ts'
 import { handOver } from './hand-over.ts'
 import { Inflight, type Sent } from './inflight.ts'
 import { Outbox } from './outbox.ts'
@@ -65,7 +65,7 @@ export class Deliveries implements Waiter {
 
   /** Sends it now, or owes it. */
   deliver(message: Message, qos: QoS, retain: boolean, identifiers: readonly number[] | undefined, group?: SharedGroup): void {
-    const { connection } = this.#session
+    const connection = this.#session.acknowledging
     if (connection !== undefined && this.isFree(connection, qos)) this.#send(connection, message, qos, retain, identifiers, group)
     else {
       const delivery = { message, qos, retain, identifiers, place: 0 }
@@ -109,12 +109,15 @@ export class Deliveries implements Waiter {
 
   /** Sends until nothing waits or the wire is full. */
   flush(): void {
-    const { connection } = this.#session
+    const connection = this.#session.acknowledging
     if (connection === undefined || this.#onDisk !== undefined) return
     this.#resendWaiting(connection)
     while (connection.writable) {
       const next = this.#peek()
-      if (next === undefined) return
+      if (next === undefined) {
+        this.#session.flushHistories()
+        return
+      }
       if (!this.#mayFollow(connection, next.qos)) return
       this.#takeNext()
       this.#transmit(connection, next)
@@ -126,7 +129,7 @@ export class Deliveries implements Waiter {
    * hub.  5: [MQTT-4.4.0-1]  3.1.1: [MQTT-4.4.0-1]
    */
   resend(): void {
-    const { connection } = this.#session
+    const connection = this.#session.acknowledging
     if (connection === undefined) return
     if (this.#onDisk !== undefined) {
       const onDisk = this.#onDisk
@@ -148,7 +151,7 @@ export class Deliveries implements Waiter {
     this.#session.connection?.close(new Refusal('store-failed', { detail: error.message }))
   }
 
-  #resendWaiting(connection: Connection): void {
+  #resendWaiting(connection: AcknowledgingConnection): void {
     while (this.#unsent.length > 0 && connection.writable && this.#windowUsed() < connection.inflightMax) {
       const packetId = this.#unsent[0] as number
       const sent = this.#inflight?.get(packetId)
@@ -191,7 +194,7 @@ export class Deliveries implements Waiter {
     if (sent.step === 'sent') this.#inflight?.moveLast(packetId)
     if (sent.delivery.place === 0 || sent.step === 'released') {
       sent.step = 'released'
-      this.#session.connection?.sendRelease(packetId)
+      this.#session.acknowledging?.sendRelease(packetId)
       return true
     }
     sent.step = 'releasing'
@@ -205,7 +208,7 @@ export class Deliveries implements Waiter {
     const sent = this.#inflight?.get(packetId)
     if (sent === undefined || this.#session.presence.at === 'ended') return
     sent.waiting = false
-    const { connection } = this.#session
+    const connection = this.#session.acknowledging
     if (sent.step === 'storing') {
       sent.step = 'sent'
       this.#storing--
@@ -243,7 +246,7 @@ export class Deliveries implements Waiter {
   }
 
   #send(
-    connection: Connection,
+    connection: AcknowledgingConnection,
     message: Message,
     qos: QoS,
     retain: boolean,
@@ -258,12 +261,12 @@ export class Deliveries implements Waiter {
     this.#transmit(connection, group === undefined ? delivery : { ...delivery, group })
   }
 
-  #sendQoS0(connection: Connection, message: Message, retain: boolean, identifiers: readonly number[] | undefined): void {
+  #sendQoS0(connection: AcknowledgingConnection, message: Message, retain: boolean, identifiers: readonly number[] | undefined): void {
     if (connection.send(message, 0, retain, identifiers, 0, false)) this.#sessions.metrics.messagesSent++
     else this.#sessions.metrics.dropped('too-large')
   }
 
-  #transmit(connection: Connection, delivery: Delivery): void {
+  #transmit(connection: AcknowledgingConnection, delivery: Delivery): void {
     const { message, qos, retain, identifiers } = delivery
     if (this.#sessions.isExpired(message)) {
       this.#sessions.metrics.dropped('expired') //  5: [MQTT-3.3.2-5]
@@ -286,7 +289,7 @@ export class Deliveries implements Waiter {
   }
 
   /** What is larger than the client takes counts as delivered.  5: [MQTT-3.1.2-25] */
-  #put(connection: Connection, sent: Sent, packetId: number): void {
+  #put(connection: AcknowledgingConnection, sent: Sent, packetId: number): void {
     const { delivery, tried } = sent
     const { message, qos, retain, identifiers } = delivery
     sent.tried = true
@@ -299,13 +302,19 @@ export class Deliveries implements Waiter {
     this.#recordEnd(delivery)
   }
 
+  /** Nothing waits, and one more can go out. */
+  get isIdle(): boolean {
+    const connection = this.#session.acknowledging
+    return connection !== undefined && this.isFree(connection, 1)
+  }
+
   /** It can go out now, before anything else that is owed. */
-  isFree(connection: Connection, qos: QoS): boolean {
+  isFree(connection: AcknowledgingConnection, qos: QoS): boolean {
     return this.#nothingWaits() && connection.writable && this.#mayFollow(connection, qos)
   }
 
   /** Order is kept behind a delivery that waits for the disk, and the window of the peer is kept.  5: [MQTT-4.6.0-6], [MQTT-3.3.4-9] */
-  #mayFollow(connection: Connection, qos: QoS): boolean {
+  #mayFollow(connection: AcknowledgingConnection, qos: QoS): boolean {
     if (this.#storing > 0 && qos < 2) return false
     return qos === 0 || (this.#unsent.length === 0 && this.#windowUsed() < connection.inflightMax)
   }

@@ -9,8 +9,11 @@ import { type Member, type Membership, type SharedGroup, sharedFilterOf, standin
 import type { Match, Subscription } from '../routing/topic-tree.ts'
 import type { StoredSession, StoredSubscription, Waiter } from '../store/store.ts'
 import type { Timed } from '../wheel.ts'
-import type { Connection } from './connection.ts'
+import type { Begun } from './beginning.ts'
+import type { AcknowledgingConnection, Connection, FollowingConnection } from './connection.ts'
 import { Deliveries } from './deliveries.ts'
+import { Follower } from './follower.ts'
+import { Histories } from './histories.ts'
 import type { Sessions } from './sessions.ts'
 
 /** Where a session stands. */
@@ -28,6 +31,10 @@ export class Session implements Timed, Member, Waiter {
   readonly subscriptions = new Map<string, Subscription>()
   /** Built when first needed: most devices publish and never hear anything. */
   #deliveries: Deliveries | undefined = undefined
+  /** There when its client goes by cursor; such a session owes nothing one by one. */
+  #follower: Follower | undefined = undefined
+  /** Of new subscriptions that asked for it; there while there are any. */
+  #histories: Histories | undefined = undefined
   /** Packet identifiers of QoS 2 PUBLISHes that came and were not yet released.  5: [MQTT-4.3.3-10] */
   receivedQoS2: Set<number> | undefined = undefined
   will: Will | undefined = undefined
@@ -60,6 +67,28 @@ export class Session implements Timed, Member, Waiter {
     return this.#presence.at === 'online' ? this.#presence.connection : undefined
   }
 
+  /** The same, of a client that acknowledges each message. */
+  get acknowledging(): AcknowledgingConnection | undefined {
+    const { connection } = this
+    return connection?.follows === false ? connection : undefined
+  }
+
+  /** The same, of a client that goes by cursor. */
+  get following(): FollowingConnection | undefined {
+    const { connection } = this
+    return connection?.follows === true ? connection : undefined
+  }
+
+  get follower(): Follower | undefined {
+    return this.#follower
+  }
+
+  /** Its client goes by cursor, and this is where it stands. Once, before anything else happens to it. */
+  follow(afterSeq: number): Follower {
+    this.#follower = new Follower(this, this.#sessions, this.#router, afterSeq)
+    return this.#follower
+  }
+
   get outboxCount(): number {
     return this.#deliveries?.waiting ?? 0
   }
@@ -68,7 +97,9 @@ export class Session implements Timed, Member, Waiter {
   become(presence: Presence): void {
     this.#presence = presence
     if (presence.at === 'online') return
+    this.#histories?.left()
     this.#deliveries?.left()
+    this.#follower?.left()
     if (presence.at === 'away') return
     for (const subscription of this.subscriptions.values()) this.#remove(subscription)
     this.subscriptions.clear()
@@ -82,48 +113,52 @@ export class Session implements Timed, Member, Waiter {
   }
 
   /** As it was when an earlier run of the hub ended. Before anything else happens to it. */
-  restore({ subscriptions, owedCount, owedBytes, owedByGroups, receivedQoS2, will, expirySeconds }: StoredSession): void {
+  restore({ subscriptions, followedSeq, owedCount, owedBytes, owedByGroups, receivedQoS2, will, expirySeconds }: StoredSession): void {
     this.expirySeconds = expirySeconds
     this.will = will
     if (receivedQoS2.length > 0) this.receivedQoS2 = new Set(receivedQoS2)
     for (const subscription of subscriptions) this.#add(subscription)
+    if (followedSeq !== undefined) this.follow(followedSeq)
     if (owedCount > 0) this.#own().expect(owedCount, owedBytes, owedByGroups)
   }
 
   /** It left no trace in the store so far, and from now on it does. */
   putOnRecord(): void {
     this.#number = this.#sessions.record(this)
+    this.#follower?.tellPlace()
   }
 
   // ── subscriptions ──
 
-  /** True when the filter was not subscribed before. Errors: `too-many-subscriptions`, `too-many-members`. */
-  subscribe(filter: string, options: Omit<StoredSubscription, 'filter'>): boolean {
+  /** `begun`: where its history begins, which comes first. True when the filter was not subscribed before. Errors: `too-many-subscriptions`, `too-many-members`. */
+  subscribe(filter: string, options: Omit<StoredSubscription, 'filter'>, begun?: Promise<Begun>): boolean {
     const isNew = !this.subscriptions.has(filter)
     if (isNew && this.subscriptions.size >= limits.subscriptionsPerSession) {
       throw new Refusal('too-many-subscriptions', { limit: limits.subscriptionsPerSession })
     }
-    this.#add({ filter, ...options })
+    this.#add({ filter, ...options }, begun)
     if (this.#number !== 0) this.#sessions.sessionLog.subscribed(this.#number, { filter, ...options })
     return isNew
   }
 
-  #add({ filter, qos, noLocal, retainAsPublished, identifier }: StoredSubscription): void {
+  #add({ filter, qos, noLocal, retainAsPublished, identifier }: StoredSubscription, begun?: Promise<Begun>): void {
     const identifiers = identifier === undefined ? undefined : [identifier]
     const subscription: Membership = { filter, subscriber: this, qos, noLocal, retainAsPublished, identifiers }
     const { tree } = this.#router
     if (sharedFilterOf(filter) !== undefined) tree.join(subscription)
     else {
       const before = this.subscriptions.get(filter)
-      if (before !== undefined) tree.remove(before) //  5: [MQTT-3.8.4-3]
-      tree.add(subscription)
+      if (before !== undefined) this.#remove(before) //  5: [MQTT-3.8.4-3]
+      if (begun === undefined) tree.add(subscription)
+      else this.#ownHistories().add(subscription, begun)
     }
     this.subscriptions.set(filter, subscription)
   }
 
   /** Sends the retained messages of its filter, as a new subscription is owed.  5: [MQTT-3.3.1-9] */
   replayRetained(subscription: Subscription): void {
-    this.#own().replay(subscription, (message, subscribed) => this.#qosOf(message, subscribed))
+    if (this.#follower !== undefined) this.#follower.replayRetained(subscription)
+    else this.#own().replay(subscription, (message, subscribed) => this.#qosOf(message, subscribed))
   }
 
   /** False when there was no such subscription. */
@@ -137,6 +172,7 @@ export class Session implements Timed, Member, Waiter {
   }
 
   #remove(subscription: Subscription): void {
+    if (this.#histories?.remove(subscription.filter) === true) return
     if (sharedFilterOf(subscription.filter) === undefined) this.#router.tree.remove(subscription)
     else this.#router.tree.leave(subscription.filter, this)
   }
@@ -144,6 +180,10 @@ export class Session implements Timed, Member, Waiter {
   // ── from the hub to the client ──
 
   deliver(message: Message, match: Match): void {
+    if (this.#follower !== undefined) {
+      this.#follower.deliver(message)
+      return
+    }
     const qos = this.#qosOf(message, match.qos)
     if (qos === 0 && this.#presence.at !== 'online') return // a client that is away is owed QoS 1 and 2 only  5: section 3.1.2.11.2
     const retain = match.retainAsPublished && message.retain //  5: [MQTT-3.3.1-12], [MQTT-3.3.1-13]
@@ -152,7 +192,7 @@ export class Session implements Timed, Member, Waiter {
 
   /** How well it could take a message of a group now, see `standing`. */
   standing(qos: QoS): number {
-    const { connection } = this
+    const connection = this.acknowledging
     const deliveries = this.#own()
     if (connection === undefined) {
       if (qos === 0) return standing.never
@@ -180,6 +220,7 @@ export class Session implements Timed, Member, Waiter {
   /** Sends until nothing waits or the wire is full. */
   flush(): void {
     this.#deliveries?.flush()
+    this.#follower?.flush()
   }
 
   /** See `Deliveries.resend`. */
@@ -223,6 +264,16 @@ export class Session implements Timed, Member, Waiter {
   failed(packetId: number, why: Refusal): void {
     this.receivedQoS2?.delete(packetId)
     this.connection?.close(why)
+  }
+
+  /** The wire takes more than what waits. */
+  flushHistories(): void {
+    this.#histories?.flush()
+  }
+
+  #ownHistories(): Histories {
+    this.#histories ??= new Histories(this, this.#sessions, this.#router.tree, this.#own())
+    return this.#histories
   }
 
   #own(): Deliveries {

@@ -6,6 +6,7 @@ import { Refusal } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Router } from '../routing/router.ts'
+import type { Place } from '../store/cursors.ts'
 import type { Journal, SessionLog, Store, StoredDelivery, StoredSession } from '../store/store.ts'
 import type { Timed, Wheel } from '../wheel.ts'
 import type { Connection } from './connection.ts'
@@ -23,17 +24,21 @@ export interface OpenOptions {
   readonly clean: boolean
   readonly expirySeconds: number
   readonly will: Will | undefined
+  /** There for a client that goes by cursor: where it goes on from when it says so, and where a new one begins. */
+  readonly follow?: { readonly after: Place | undefined } | undefined
 }
 
 /** What sessions ask of the store. */
-export type SessionStore = Pick<Store, 'sessionLog' | 'owed' | 'lastSessionAtStart'> & { readonly journal: Pick<Journal, 'after'> }
+export type SessionStore = Pick<Store, 'sessionLog' | 'owed' | 'lastSessionAtStart' | 'past' | 'seqOfLast' | 'seqAt' | 'cursors'> & {
+  readonly journal: Pick<Journal, 'after' | 'newestSeq' | 'newestMessageSeq'>
+}
 
 export class Sessions {
   readonly outboxBudget: OutboxBudget = { bytes: 0 }
   readonly metrics: Metrics
   readonly sessionLog: SessionLog
   readonly journal: Pick<Journal, 'after'>
-  readonly #store: SessionStore
+  readonly store: SessionStore
   readonly #router: Router
   readonly #wheel: Wheel
   readonly #clock: Clock
@@ -46,7 +51,7 @@ export class Sessions {
   #lastNumber: number
 
   constructor(store: SessionStore, router: Router, wheel: Wheel, clock: Clock, metrics: Metrics, watcher: SessionWatcher) {
-    this.#store = store
+    this.store = store
     this.sessionLog = store.sessionLog
     this.journal = store.journal
     this.#lastNumber = store.lastSessionAtStart
@@ -91,7 +96,7 @@ export class Sessions {
 
   /** What the store still has of what an earlier run owed this session. */
   owed({ number }: Session): Promise<readonly StoredDelivery[]> {
-    return this.#store.owed(number)
+    return this.store.owed(number)
   }
 
   /**
@@ -127,11 +132,15 @@ export class Sessions {
   /**
    * Gives the connection its session: a new one, or the one that was kept. Whoever had it is told and closed. `replaced`: a session that was
    * on disk has ended by this, and the client should hear of the new one only when that is on disk as well.
-   * 5: [MQTT-3.1.4-3], [MQTT-3.1.2-4]  3.1.1: [MQTT-3.1.4-2], [MQTT-3.1.2-6]. Errors: `too-many-sessions`.
+   * A session that owes each message and one that goes by cursor do not turn into one another: a CONNECT begins anew, and whoever comes by
+   * cursor must say `clean`. 5: [MQTT-3.1.4-3], [MQTT-3.1.2-4]  3.1.1: [MQTT-3.1.4-2], [MQTT-3.1.2-6].
+   * Errors: `too-many-sessions`, `session-elsewhere`.
    */
   open(clientId: string, connection: Connection, options: OpenOptions): { session: Session; resumed: boolean; replaced: boolean } {
     let session = this.#sessions.get(clientId)
     if (session === undefined && this.#sessions.size >= limits.sessions) throw new Refusal('too-many-sessions', { limit: limits.sessions })
+    const isOther = session !== undefined && (session.follower === undefined) !== (options.follow === undefined)
+    if (isOther && options.follow !== undefined && !options.clean) throw new Refusal('session-elsewhere', { client: clientId })
     if (session?.presence.at === 'online') {
       const { connection: old } = session.presence
       this.leave(session, old, { publishWill: true })
@@ -139,7 +148,7 @@ export class Sessions {
       session = this.#sessions.get(clientId)
     }
     let replaced = false
-    if (session !== undefined && options.clean) {
+    if (session !== undefined && (options.clean || isOther)) {
       replaced = session.number !== 0
       this.#forget(session)
       session = undefined
@@ -148,7 +157,7 @@ export class Sessions {
     const expirySeconds = Math.min(options.expirySeconds, limits.sessionExpirySeconds)
     // A session that ends with its connection, and has no will, leaves no trace in the store.
     const outlives = expirySeconds > 0 || options.will !== undefined
-    session ??= new Session(clientId, outlives ? ++this.#lastNumber : 0, this, this.#router)
+    session ??= this.#begin(clientId, outlives, options)
     this.#sessions.set(clientId, session)
     this.#countMax = Math.max(this.#countMax, this.#sessions.size)
     this.#wheel.disarm(session)
@@ -156,10 +165,19 @@ export class Sessions {
     session.expirySeconds = expirySeconds
     session.will = options.will
     if (session.number !== 0) this.sessionLog.opened(session.number, clientId, expirySeconds, options.will)
+    const { follower } = session
+    if (follower !== undefined && !resumed) follower.tellPlace()
+    if (follower !== undefined && resumed) follower.seek(options.follow?.after?.seq ?? follower.acknowledgedSeq)
     session.become({ at: 'online', connection, sinceMs: this.#clock.now() })
     this.#online++
     this.#watcher.onOnline(session, connection)
     return { session, resumed, replaced }
+  }
+
+  #begin(clientId: string, outlives: boolean, { follow }: OpenOptions): Session {
+    const session = new Session(clientId, outlives ? ++this.#lastNumber : 0, this, this.#router)
+    if (follow !== undefined) session.follow(follow.after?.seq ?? this.store.journal.newestMessageSeq)
+    return session
   }
 
   /** Puts a session on record that had left no trace in the store so far. Returns its number. */

@@ -3,6 +3,7 @@ import type { Device, DeviceId, MetricValue } from '../../devices/device.ts'
 import type { Message, QoS } from '../../devices/message.ts'
 import type { Will } from '../../devices/will.ts'
 import type { Refusal } from '../errors.ts'
+import type { Cursors } from './cursors.ts'
 
 export type Durability = 'fsync' | 'batched' | 'memory'
 
@@ -29,8 +30,14 @@ export const frameFlags = {
  * adapts to the disk. Appending copies the bytes; the caller may reuse its buffers at once.
  */
 export interface Journal {
-  /** First sequence numbers of this run belong to this epoch; it grows by one with each start. */
+  /** The run that gives numbers now; it grows by one with each start. */
   readonly epoch: number
+  /** The newest number given, to whatever it was. */
+  readonly newestSeq: number
+  /** The newest number of a message. */
+  readonly newestMessageSeq: number
+  /** The newest number that is on disk. */
+  readonly storedSeq: number
   /**
    * Frames one message into the open batch and returns its sequence number. `topic` and `properties` are encoded bytes; `device` is the
    * number of the device it belongs to, 0 for none; `flags` are `frameFlags`. The payload is `bytes` from `start` to `end`: positions
@@ -113,6 +120,8 @@ export interface SessionLog {
   released(session: number, place: number): void
   /** Acknowledged, expired, or larger than the client takes. */
   finished(session: number, place: number): void
+  /** It goes by cursor: what it is owed is the journal behind `seq`, as far as its subscriptions match. */
+  followed(session: number, seq: number): void
   /** A PUBLISH at QoS 2 was taken under this identifier. Goes into the batch of the message that was appended last, and fails with it. */
   received(session: number, packetId: number): void
   /** Its PUBREL came: the identifier is free. */
@@ -128,6 +137,8 @@ export interface StoredSession {
   readonly awayMs: number
   readonly will: Will | undefined
   readonly subscriptions: readonly StoredSubscription[]
+  /** See `SessionLog.followed`; undefined for a session that is owed each message by itself. */
+  readonly followedSeq: number | undefined
   /** What `Store.owed` will bring, and the bytes of it. */
   readonly owedCount: number
   readonly owedBytes: number
@@ -143,6 +154,25 @@ export interface StoredDelivery extends Owed {
   /** 0 when it was never sent. */
   readonly packetId: number
   readonly released: boolean
+}
+
+export interface PastQuery {
+  /** At least one, without share names. */
+  readonly filters: readonly string[]
+  /** Messages behind this number … */
+  readonly afterSeq: number
+  /** … up to this one. */
+  readonly toSeq: number
+}
+
+/** One look into the journal. */
+export interface PastPage {
+  /** What matches, in order. */
+  readonly messages: readonly Message[]
+  /** Looked at so far; the next look goes on behind it. */
+  readonly toSeq: number
+  /** The journal begins behind this number: what was stored before is gone from it. */
+  readonly trimmedSeq: number
 }
 
 export interface DeviceQuery {
@@ -216,6 +246,7 @@ export interface Store {
   readonly devicesAtStart: ReadonlyMap<DeviceId, number>
   /** The retained messages on record when the store was opened. */
   readonly retainedAtStart: readonly Message[]
+  readonly cursors: Cursors
   readonly sessionLog: SessionLog
   /** The sessions on record when the store was opened, in the order of their numbers; read once. */
   readonly sessionsAtStart: Iterable<StoredSession>
@@ -225,6 +256,12 @@ export interface Store {
   readonly unroutedAtStart: readonly Message[]
   /** What a session was owed when the store was opened, in the order of places. Read once, when the session is first needed again. */
   owed(session: number): Promise<readonly StoredDelivery[]>
+  /** Messages that the journal still has. Sees everything that was stored before the call; bounded by `limits.historyPage…`, hence pages. */
+  past(query: PastQuery): Promise<PastPage>
+  /** The number behind which the newest `count` messages lie that match; the journal's beginning where there are fewer. */
+  seqOfLast(filters: readonly string[], count: number): Promise<number>
+  /** The number behind which lies what was stored from this time on, Unix ms. */
+  seqAt(ms: number): Promise<number>
   /** The hub lives: should it die, its connected sessions are away from about here. */
   signOfLife(atMs: number): void
   /** Devices in ascending order of id. Sees everything that was stored before the call. */

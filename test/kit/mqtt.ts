@@ -188,10 +188,18 @@ export class TestClient {
 
   async subscribe(
     topic: string,
-    options: { qos?: 0 | 1 | 2; nl?: boolean; rap?: boolean; rh?: number; subscriptionIdentifier?: number } = {},
+    options: {
+      qos?: 0 | 1 | 2
+      nl?: boolean
+      rap?: boolean
+      rh?: number
+      subscriptionIdentifier?: number
+      userProperties?: Record<string, string>
+    } = {},
   ) {
-    const { subscriptionIdentifier, ...subscription } = options
-    const properties = subscriptionIdentifier === undefined ? {} : { properties: { subscriptionIdentifier } }
+    const { subscriptionIdentifier, userProperties, ...subscription } = options
+    const given = { ...(subscriptionIdentifier === undefined ? {} : { subscriptionIdentifier }), ...(userProperties && { userProperties }) }
+    const properties = Object.keys(given).length === 0 ? {} : { properties: given }
     this.sendPacket({
       cmd: 'subscribe',
       messageId: ++this.#nextId,

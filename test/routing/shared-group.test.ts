@@ -263,6 +263,7 @@ async function makeSessions(t: TestContext) {
   /** An absent member with a session that lasts. */
   const join = (clientId: string, qos: QoS) => {
     const connection: Connection = {
+      follows: false,
       transport: 'mqtt-tcp',
       address: '',
       writable: true,

@@ -30,7 +30,16 @@ async function makeSessions(t: TestContext) {
 /** A wire that takes everything and keeps nothing. */
 function wire(): Connection {
   const nothing = () => {}
-  return { transport: 'mqtt-tcp', address: '', writable: true, inflightMax: 1, send: () => true, sendRelease: nothing, close: nothing }
+  return {
+    follows: false,
+    transport: 'mqtt-tcp',
+    address: '',
+    writable: true,
+    inflightMax: 1,
+    send: () => true,
+    sendRelease: nothing,
+    close: nothing,
+  }
 }
 
 const lasting = (expirySeconds: number) => ({ clean: false, expirySeconds, will: undefined })

@@ -2,14 +2,17 @@
 // reads and writes the tables is the hub's own.
 import Database from 'better-sqlite3'
 import type { Message } from '../../devices/message.ts'
+import { Cursors } from '../../hub/store/cursors.ts'
 import { ChangeFeed } from '../../hub/store/sqlite/changes.ts'
 import { Commits } from '../../hub/store/sqlite/commits.ts'
+import { beginEpoch } from '../../hub/store/sqlite/epochs.ts'
 import { sharedFigures } from '../../hub/store/sqlite/figures.ts'
 import { FrameCursor, frameKinds } from '../../hub/store/sqlite/frame.ts'
 import { type CommitResult, type SealedBatch, SqliteJournal } from '../../hub/store/sqlite/journal.ts'
 import { keptOf } from '../../hub/store/sqlite/kept.ts'
 import { metaOf, setMeta } from '../../hub/store/sqlite/meta.ts'
 import { retainedMessage } from '../../hub/store/sqlite/open.ts'
+import { Past } from '../../hub/store/sqlite/past.ts'
 import { Projection } from '../../hub/store/sqlite/projection.ts'
 import { lastSignOfLifeMs, readRetained, replay, unrouted } from '../../hub/store/sqlite/recovery.ts'
 import { migrate } from '../../hub/store/sqlite/schema.ts'
@@ -18,7 +21,7 @@ import { SessionBook } from '../../hub/store/sqlite/session-book.ts'
 import { SqliteSessionLog } from '../../hub/store/sqlite/session-log.ts'
 import { leaveAll, OwedReader, readSessions, sessionsOf } from '../../hub/store/sqlite/session-rows.ts'
 import { lastSessionName } from '../../hub/store/sqlite/session-tables.ts'
-import type { StoredDelivery } from '../../hub/store/store.ts'
+import type { PastQuery, StoredDelivery } from '../../hub/store/store.ts'
 import type { HandClock } from '../kit/clock.ts'
 
 /** A batch on its way, and what became of it. */
@@ -68,8 +71,9 @@ export class Disk {
     const projection = new Projection(book, sessions, sharedFigures())
     replay(db, projection, book, sessions)
     leaveAll(db, lastSignOfLifeMs(db))
-    const epoch = metaOf(db, 'epoch') + 1
-    setMeta(db, 'epoch', epoch)
+    const epochs = beginEpoch(db, this.committedSeq + 1)
+    const { epoch } = epochs.at(-1)!
+    const past = new Past(db)
     const commit = (batch: SealedBatch) => this.#take(memory, batch)
     const journal = new SqliteJournal({ epoch, nextSeq: this.committedSeq + 1, durability: 'fsync', clock: this.#clock, commit })
     const memory: Memory = {
@@ -87,6 +91,10 @@ export class Disk {
     return {
       journal,
       sessionLog: new SqliteSessionLog(journal),
+      cursors: new Cursors(epochs),
+      past: async (query: PastQuery) => past.page(query),
+      seqOfLast: async (filters: readonly string[], count: number) => past.last(filters, count, journal.storedSeq).afterSeq,
+      seqAt: async (ms: number) => past.seqAt(ms),
       owed: (session: number) =>
         new Promise<readonly StoredDelivery[]>((answer) => {
           memory.loads.push({ session, answer })

@@ -12,10 +12,12 @@ import { frameFlags } from '../../hub/store/store.ts'
 import { atEnd } from '../kit/at-end.ts'
 import { storeContract } from './contract.ts'
 import { Diary, newFolder, openIn, pointsOf, publish, reading, stored } from './kit.ts'
+import { pastContract } from './past-contract.ts'
 import { sessionContract } from './session-contract.ts'
 
 storeContract('sqlite', openIn)
 sessionContract('sqlite', openIn)
+pastContract('sqlite', openIn)
 
 /** Looks into the file, past the store. */
 function query(folder: string, sql: string): unknown {
@@ -58,7 +60,7 @@ test('a database from a newer Mooring is refused with a sentence that names both
   const folder = newFolder(t)
   await (await openIn(t, folder)).close()
   change(folder, 'PRAGMA user_version = 99')
-  await assert.rejects(openIn(t, folder), /schema version 99, and this Mooring knows versions up to 2/)
+  await assert.rejects(openIn(t, folder), /schema version 99, and this Mooring knows versions up to 3/)
   assert.equal(query(folder, 'PRAGMA user_version'), 99)
 })
 

@@ -18,6 +18,7 @@ export const factKinds = {
   finished: 10,
   received: 11,
   forgotten: 12,
+  followed: 13,
 } as const
 
 /** A message that is being routed is named by its number; any other (retained, say) has `seq` 0 and is carried in the same frame. */
@@ -77,7 +78,7 @@ export function carriedMessage(cursor: FrameCursor): { qos: QoS; retain: boolean
   return { qos: ((bits >> 3) & 3) as QoS, retain: (bits & 32) !== 0, atMs: bytes.readDoubleLE(at), payload: bytes.subarray(at + 8) }
 }
 
-/** Place and packet identifier: all that sent, released, finished, received and forgotten say. */
+/** Place and packet identifier: all that sent, released, finished, received, forgotten and followed say. */
 export function encodePlace(into: Buffer, place: number, packetId: number): void {
   into.writeDoubleLE(place, 0)
   into.writeUInt16LE(packetId, 8)

@@ -68,6 +68,8 @@ export class SqliteJournal implements Journal {
   /** Why nothing is stored any more: the disk failed, or the store was closed. */
   #ended: Refusal | undefined
   #backlogBytes = 0
+  #storedSeq: number
+  #messageSeq: number
   #resumes: (() => void)[] = []
   #idles: (() => void)[] = []
   readonly #spares: ArrayBuffer[] = []
@@ -82,6 +84,8 @@ export class SqliteJournal implements Journal {
   constructor({ epoch, nextSeq, durability, clock, commit }: JournalOptions) {
     this.epoch = epoch
     this.#seq = nextSeq - 1
+    this.#storedSeq = this.#seq
+    this.#messageSeq = this.#seq
     this.#durability = durability
     this.#clock = clock
     this.#commit = commit
@@ -108,6 +112,7 @@ export class SqliteJournal implements Journal {
     if ((flags & frameFlags.checked) !== 0) batch.checked = true
     this.#frame(frameKinds.message, topic, device, flags, properties, bytes, start, end)
     batch.messages += 1
+    this.#messageSeq = this.#seq
     if (!batch.urgent) this.#urge(batch)
     return this.#seq
   }
@@ -129,9 +134,16 @@ export class SqliteJournal implements Journal {
     return this.#seq
   }
 
-  /** The newest number given. */
   get newestSeq(): number {
     return this.#seq
+  }
+
+  get newestMessageSeq(): number {
+    return this.#messageSeq
+  }
+
+  get storedSeq(): number {
+    return this.#storedSeq
   }
 
   routedBy(oldestUnrouted: () => number): void {
@@ -276,6 +288,7 @@ export class SqliteJournal implements Journal {
     if (result.is === 'stored') {
       this.commits += 1
       this.messages += batch.messages
+      this.#storedSeq = batch.lastSeq
       this.bytes += batch.frames.length
       const refused = result.refused.map(({ seq, detail }) => [seq, new Refusal('telemetry-invalid', { detail })] as const)
       batch.tellStored(refused.length === 0 ? undefined : new Map(refused))

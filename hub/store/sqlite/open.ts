@@ -5,12 +5,15 @@ import type { Device, DeviceId } from '../../../devices/device.ts'
 import { expiryOf, type Message, type QoS } from '../../../devices/message.ts'
 import type { Clock } from '../../clock.ts'
 import { Refusal } from '../../errors.ts'
+import { Cursors } from '../cursors.ts'
 import type {
   Changes,
   DevicePage,
   DeviceQuery,
   Durability,
   HistoryQuery,
+  PastPage,
+  PastQuery,
   Series,
   Store,
   StoredDelivery,
@@ -51,7 +54,8 @@ export async function openSqliteStore({ folder, durability, clock }: SqliteOptio
   try {
     const opened = await writer.call('open', [{ folder, durability, figures }])
     await reader.call('open', [folder]) // after the writer, which makes the tables
-    const { epoch, nextSeq } = opened
+    const { epochs, nextSeq } = opened
+    const { epoch } = epochs.at(-1)!
     const journal = new SqliteJournal({
       epoch,
       nextSeq,
@@ -93,6 +97,7 @@ class SqliteStore implements Store {
   readonly durability: Durability
   readonly devicesAtStart: ReadonlyMap<DeviceId, number>
   readonly retainedAtStart: readonly Message[]
+  readonly cursors: Cursors
   readonly sessionLog: SqliteSessionLog
   readonly sessionsAtStart: Iterable<StoredSession>
   readonly lastSessionAtStart: number
@@ -105,7 +110,7 @@ class SqliteStore implements Store {
 
   constructor(
     durability: Durability,
-    { deviceIds, deviceNumbers, retained, lastSession, unrouted, nextSeq }: Opened,
+    { epochs, deviceIds, deviceNumbers, retained, lastSession, unrouted, nextSeq }: Opened,
     sessions: Iterable<StoredSession>,
     journal: SqliteJournal,
     writer: Thread<WriterFunctions>,
@@ -117,6 +122,7 @@ class SqliteStore implements Store {
     this.journal = journal
     this.devicesAtStart = new Map(deviceIds.map((id, at) => [id, deviceNumbers[at]!]))
     this.retainedAtStart = retained.map(retainedMessage)
+    this.cursors = new Cursors(epochs)
     this.sessionLog = new SqliteSessionLog(journal)
     this.sessionsAtStart = sessions
     this.lastSessionAtStart = lastSession
@@ -147,6 +153,27 @@ class SqliteStore implements Store {
 
   owed(session: number): Promise<readonly StoredDelivery[]> {
     return this.#reader.call('owed', [session, this.#lastPlaceAtStart])
+  }
+
+  past(query: PastQuery): Promise<PastPage> {
+    // What is told before it is on disk, in memory durability, the reader does not see yet.
+    return this.#reader.call('past', [{ ...query, toSeq: Math.min(query.toSeq, this.journal.storedSeq) }])
+  }
+
+  async seqOfLast(filters: readonly string[], count: number): Promise<number> {
+    let missing = count
+    let seq = this.journal.storedSeq
+    while (missing > 0) {
+      const { found, afterSeq, isWhole } = await this.#reader.call('last', [filters, missing, seq])
+      missing -= found
+      seq = afterSeq
+      if (isWhole) break
+    }
+    return seq
+  }
+
+  seqAt(ms: number): Promise<number> {
+    return this.#reader.call('seqAt', [ms])
   }
 
   signOfLife(atMs: number): void {

@@ -3,8 +3,9 @@
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import type { Device, DeviceId, Latest, MetricValue } from '../../../devices/device.ts'
-import type { DeviceQuery, HistoryQuery, Series, StoredDelivery } from '../store.ts'
+import type { DeviceQuery, HistoryQuery, PastPage, PastQuery, Series, StoredDelivery } from '../store.ts'
 import { History } from './history.ts'
+import { type LastLook, Past } from './past.ts'
 import { OwedReader, readSessions, type SessionColumns } from './session-rows.ts'
 import { serve } from './thread.ts'
 
@@ -19,6 +20,9 @@ export interface ReaderFunctions {
   sessions(): SessionColumns[]
   /** What the session is owed, up to this place. */
   owed(session: number, lastPlace: number): StoredDelivery[]
+  past(query: PastQuery): PastPage
+  last(filters: readonly string[], count: number, toSeq: number): LastLook
+  seqAt(ms: number): number
   close(): void
 }
 
@@ -43,6 +47,7 @@ class Reader {
   readonly #db: Database.Database
   readonly #history: History
   readonly #owed: OwedReader
+  readonly #past: Past
   readonly #sql
 
   constructor(folder: string) {
@@ -50,6 +55,7 @@ class Reader {
     this.#db.pragma('busy_timeout = 2000')
     this.#history = new History(this.#db)
     this.#owed = new OwedReader(this.#db)
+    this.#past = new Past(this.#db)
     this.#sql = {
       page: this.#db.prepare<[string, number], DeviceId>('SELECT id FROM devices WHERE id > ? ORDER BY id LIMIT ?').pluck(),
       total: this.#db.prepare<[], number>('SELECT count(*) FROM devices').pluck(),
@@ -95,6 +101,18 @@ class Reader {
     return this.#owed.read(session, lastPlace)
   }
 
+  past(query: PastQuery): PastPage {
+    return this.#atOneMoment(() => this.#past.page(query))
+  }
+
+  last(filters: readonly string[], count: number, toSeq: number): LastLook {
+    return this.#atOneMoment(() => this.#past.last(filters, count, toSeq))
+  }
+
+  seqAt(ms: number): number {
+    return this.#atOneMoment(() => this.#past.seqAt(ms))
+  }
+
   close(): void {
     this.#db.close()
   }
@@ -134,5 +152,8 @@ serve({
   history: (query) => opened().history(query),
   sessions: () => opened().sessions(),
   owed: (session, lastPlace) => opened().owed(session, lastPlace),
+  past: (query) => opened().past(query),
+  last: (filters, count, toSeq) => opened().last(filters, count, toSeq),
+  seqAt: (ms) => opened().seqAt(ms),
   close: () => opened().close(),
 } satisfies ReaderFunctions)

@@ -106,6 +106,14 @@ const steps: readonly string[] = [
     PRIMARY KEY (session, packet_id)
   ) WITHOUT ROWID, STRICT;
   `,
+  `
+  CREATE TABLE epochs (                 -- runs of the hub, see cursors.ts
+    epoch     INTEGER PRIMARY KEY,
+    first_seq INTEGER NOT NULL
+  ) STRICT;
+
+  ALTER TABLE sessions ADD COLUMN followed_seq INTEGER;  -- it goes by cursor and has dealt with what lies up to here
+  `,
 ]
 
 /** Brings the file to the version of this code. A file from newer code is left alone, with an error that names both versions. */

@@ -42,6 +42,8 @@ export class SessionChanges {
   will: string | null | undefined
   /** Null: it is connected. */
   awayMs: number | null | undefined
+  /** See `SessionLog.followed`. */
+  followedSeq: number | undefined
   ended = false
   /** By filter; undefined when there is no such subscription any more. */
   readonly subscriptions = new Map<string, { options: number; identifier: number } | undefined>()
@@ -226,6 +228,9 @@ export class SessionBook {
         return
       case factKinds.finished:
         session.finish(place)
+        return
+      case factKinds.followed:
+        session.followedSeq = place
         return
       case factKinds.received:
         session.received.set(packetId, true)

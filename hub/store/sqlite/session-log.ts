@@ -57,6 +57,10 @@ export class SqliteSessionLog implements SessionLog {
     this.#tellPlace(session, factKinds.finished, place, 0)
   }
 
+  followed(session: number, seq: number): void {
+    this.#tellPlace(session, factKinds.followed, seq, 0)
+  }
+
   received(session: number, packetId: number): void {
     this.#tellPlace(session, factKinds.received, 0, packetId)
   }

@@ -18,6 +18,7 @@ export interface SessionColumns {
   readonly expirySeconds: string
   readonly awayMs: string
   readonly wills: string
+  readonly followedSeqs: string
   readonly owedCounts: string
   readonly owedBytes: string
   readonly owedShared: string
@@ -40,7 +41,8 @@ export function readSessions(db: Database): SessionColumns[] {
     .pluck()
   const sessions = db.prepare<[number, number], Omit<SessionColumns, 'subscriptions' | 'received'>>(`
     SELECT json_group_array(number) AS numbers, json_group_array(client_id) AS clientIds, json_group_array(expiry_s) AS expirySeconds,
-      json_group_array(away_ms) AS awayMs, json_group_array(will) AS wills, json_group_array(owed_count) AS owedCounts,
+      json_group_array(away_ms) AS awayMs, json_group_array(will) AS wills, json_group_array(followed_seq) AS followedSeqs,
+      json_group_array(owed_count) AS owedCounts,
       json_group_array(owed_bytes) AS owedBytes, json_group_array(owed_shared) AS owedShared
     FROM (SELECT * FROM sessions WHERE number > ? AND number <= ? ORDER BY number)`)
   const subscriptions = db.prepare<[number, number], SessionColumns['subscriptions']>(`
@@ -72,6 +74,7 @@ function* sessionsIn(columns: SessionColumns): Generator<StoredSession> {
   const expirySeconds = parsed<number>(columns.expirySeconds)
   const awayMs = parsed<number>(columns.awayMs)
   const wills = parsed<string | null>(columns.wills)
+  const followedSeqs = parsed<number | null>(columns.followedSeqs)
   const owedCounts = parsed<number>(columns.owedCounts)
   const owedBytes = parsed<number>(columns.owedBytes)
   const owedShared = parsed<number>(columns.owedShared)
@@ -98,6 +101,7 @@ function* sessionsIn(columns: SessionColumns): Generator<StoredSession> {
       awayMs: awayMs[at]!,
       will: will === null || will === undefined ? undefined : willOfJson(will),
       subscriptions,
+      followedSeq: followedSeqs[at] ?? undefined,
       owedCount: owedCounts[at]!,
       owedBytes: owedBytes[at]!,
       owedByGroups: owedShared[at]! > 0,

@@ -48,13 +48,14 @@ export class SessionTables {
   }
 
   #writeSession(session: SessionChanges, refs: References): void {
-    const { number, clientId, expirySeconds, will, awayMs, lastSeq, subscriptions, received } = session
+    const { number, clientId, expirySeconds, will, awayMs, followedSeq, lastSeq, subscriptions, received } = session
     if (clientId !== undefined) this.#sql.openSession.run(number, clientId, expirySeconds, awayMs ?? null, will ?? null, lastSeq)
     else {
       this.#sql.touchSession.run(lastSeq, number)
       if (awayMs !== undefined) this.#sql.leaveSession.run(expirySeconds, awayMs, number)
       if (will === null) this.#sql.forgetWill.run(number)
     }
+    if (followedSeq !== undefined) this.#sql.followSession.run(followedSeq, number)
     for (const [filter, subscription] of subscriptions) {
       if (subscription === undefined) this.#sql.deleteSubscription.run(number, filter)
       else this.#sql.subscribe.run(number, filter, subscription.options, subscription.identifier || null)
@@ -126,6 +127,7 @@ function statements(db: Database) {
         flushed_seq = excluded.flushed_seq`),
     touchSession: db.prepare('UPDATE sessions SET flushed_seq = ? WHERE number = ?'),
     leaveSession: db.prepare('UPDATE sessions SET expiry_s = ?, away_ms = ? WHERE number = ?'),
+    followSession: db.prepare('UPDATE sessions SET followed_seq = ? WHERE number = ?'),
     forgetWill: db.prepare('UPDATE sessions SET will = NULL WHERE number = ?'),
     deleteSession: db.prepare('DELETE FROM sessions WHERE number = ?'),
     subscribe: db.prepare(`

@@ -8,9 +8,11 @@ import type { DeviceId } from '../../../devices/device.ts'
 import type { Message } from '../../../devices/message.ts'
 import { Refusal } from '../../errors.ts'
 import { limits } from '../../limits.ts'
+import type { Epoch } from '../cursors.ts'
 import type { Durability, Watch } from '../store.ts'
 import { ChangeFeed } from './changes.ts'
 import { Commits } from './commits.ts'
+import { beginEpoch } from './epochs.ts'
 import { figure, type SharedFigures } from './figures.ts'
 import { FrameCursor } from './frame.ts'
 import type { CommitResult, SealedBatch } from './journal.ts'
@@ -33,7 +35,8 @@ export interface OpenOptions {
 }
 
 export interface Opened {
-  readonly epoch: number
+  /** All that are remembered; the newest is this run. */
+  readonly epochs: readonly Epoch[]
   readonly nextSeq: number
   readonly deviceIds: readonly DeviceId[]
   readonly deviceNumbers: Float64Array
@@ -112,11 +115,9 @@ class Writer {
   open(): Opened {
     replay(this.#db, this.#projection, this.#book, this.#sessions)
     leaveAll(this.#db, lastSignOfLifeMs(this.#db))
-    const epoch = metaOf(this.#db, 'epoch') + 1
-    setMeta(this.#db, 'epoch', epoch)
     const devices = this.#db.prepare<[], { id: DeviceId; number: number }>('SELECT id, number FROM devices').all()
     return {
-      epoch,
+      epochs: beginEpoch(this.#db, this.#committedSeq + 1),
       nextSeq: this.#committedSeq + 1,
       deviceIds: devices.map(({ id }) => id),
       deviceNumbers: Float64Array.from(devices, ({ number }) => number),
