@@ -25,6 +25,16 @@ const table = {
   connectionWriteBytes: [256 * KiB, 'bytes handed to a socket that the peer has not read; past it, messages wait in the outbox'],
   connectionAnswerBytes: [64 * KiB, 'answers (PUBACK …) waiting for a peer that does not read; past it reading from it pauses'],
   connections: [100_000, 'sockets in all; the descriptor limit of the machine is usually met first'],
+  // ── TLS ──
+  certificateFileBytes: [
+    256 * KiB,
+    'a file of certificates or revocations: each listener parses it in the loop, and a CRL this large takes 15 ms',
+  ],
+  certificateNames: [100, 'names and addresses in the certificate that the hub makes for its host; it crosses the wire in each handshake'],
+  certificateLookMs: [
+    120,
+    'time between the two looks that settle a change of certificate files; without one every third is taken, and all fits into 1 s',
+  ],
   // ── topics and sessions ──
   topicBytes: [1024, 'a topic name or filter; MQTT would allow 65,535, and every index would have to carry it'],
   topicLevels: [32, 'slashes cost a node each in the topic tree'],
