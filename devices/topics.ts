@@ -25,3 +25,8 @@ export function meaningOf(topic: string): Meaning {
 export function telemetryTopic(deviceId: DeviceId): string {
   return `devices/${deviceId}/telemetry`
 }
+
+/** `commandId` is one topic level. */
+export function replyTopic(deviceId: DeviceId, commandId: string): string {
+  return `devices/${deviceId}/replies/${commandId}`
+}

@@ -157,6 +157,13 @@ export const refusals = {
     retry: false,
     sentence: 'The payload is not UTF-8, though its Payload Format Indicator says so; send it without the indicator.',
   },
+  'payload-too-large': {
+    mqtt: 0x95,
+    http: 413,
+    ws: 1009,
+    retry: false,
+    sentence: 'The payload has {bytes} bytes; the limit is {limit} (limits.packetBytes).',
+  },
   'too-many-retained': {
     mqtt: 0x97,
     http: 507,
@@ -214,12 +221,33 @@ export const refusals = {
   },
   'request-invalid': { mqtt: 0x80, http: 400, ws: 1007, retry: false, sentence: 'The request is refused: {detail}.' },
   'body-too-large': { mqtt: 0x95, http: 413, ws: 1009, retry: false, sentence: 'The body is larger than {limit} bytes (limits.{name}).' },
+  'body-timeout': {
+    mqtt: 0x80,
+    http: 408,
+    ws: 1008,
+    retry: true,
+    sentence: 'The body did not arrive within {seconds} s (limits.bodySeconds).',
+  },
   'line-too-long': {
     mqtt: 0x95,
     http: 413,
     ws: 1009,
     retry: false,
     sentence: 'Line {line} is longer than {limit} bytes (limits.lineBytes).',
+  },
+  'stream-silent': {
+    mqtt: 0x8d,
+    http: 408,
+    ws: 1008,
+    retry: true,
+    sentence: 'No line came to its end for {seconds} s (limits.streamSilenceSeconds); send an empty one now and then.',
+  },
+  'too-many-streams': {
+    mqtt: 0x97,
+    http: 503,
+    ws: 1013,
+    retry: true,
+    sentence: 'The hub reads {limit} streams, its limit (limits.streams).',
   },
   'range-too-long': {
     mqtt: 0x80,

@@ -12,6 +12,7 @@ import type { Listeners } from './api/parts.ts'
 import { type Clock, systemClock } from './clock.ts'
 import type { Settings } from './config.ts'
 import { Refusal } from './errors.ts'
+import { Uplinks } from './json/uplinks.ts'
 import { Admission } from './listen/admission.ts'
 import { createMqttServer } from './listen/tcp.ts'
 import { Upgrades } from './listen/upgrade.ts'
@@ -110,8 +111,21 @@ export async function startHub({ settings, log, clock = systemClock, onFatal }: 
   const sys = sysIntervalSeconds === 0 ? undefined : new SysTree({ metrics, router, sessions, clock }, sysIntervalSeconds)
 
   let listeners: Listeners = { mqtt: null, http: { address: settings.listen, port: 0 } }
-  const api = { store, router, devices, sessions, metrics, version, startedAt, figures: () => figures.now(), listeners: () => listeners }
-  const app = await createHttpServer({ api, feed, admission, log, dashboardFolder: join(import.meta.dirname, '..', 'dashboard', 'dist') })
+  const api = {
+    store,
+    router,
+    devices,
+    sessions,
+    metrics,
+    clock,
+    version,
+    startedAt,
+    figures: () => figures.now(),
+    listeners: () => listeners,
+  }
+  const uplinks = new Uplinks({ router, journal: store.journal, wheel, metrics, log })
+  const dashboardFolder = join(import.meta.dirname, '..', 'dashboard', 'dist')
+  const app = await createHttpServer({ api, feed, uplinks, wheel, admission, log, dashboardFolder })
   const welcome = () => ({ hub: { version, durability: store.durability, startedAt }, now: clock.now() })
   const upgrades = new Upgrades(app.server, { engine, feed, admission, welcome })
   const mqttServer = createMqttServer(engine, admission)
@@ -121,11 +135,13 @@ export async function startHub({ settings, log, clock = systemClock, onFatal }: 
     figures.stop()
     sys?.stop()
     mqttServer.close()
-    const httpClosed = app.close()
+    uplinks.closeAll(why)
     upgrades.closeViewers(why)
     engine.closeAll(why)
-    await emptied(() => engine.connections.size === 0, farewellMs)
+    await emptied(() => engine.connections.size === 0 && uplinks.size === 0, farewellMs)
+    const httpClosed = app.close() // not before: it cuts all connections
     engine.destroyAll()
+    uplinks.destroyAll()
     upgrades.destroyViewers()
     app.server.closeAllConnections()
     await httpClosed

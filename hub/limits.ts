@@ -63,7 +63,24 @@ const table = {
   metricsPerDevice: [1_000, 'series of one device; a device that puts a number into its metric names meets it'],
   // ── HTTP ──
   bodyBytes: [1 * MiB, 'one HTTP request body'],
-  lineBytes: [64 * KiB, 'one NDJSON line in it'],
+  bodySeconds: [
+    30,
+    'time for such a body to arrive; a stream, whose body may stay open for days, is held to `streamSilenceSeconds` instead',
+  ],
+  lineBytes: [64 * KiB, 'one NDJSON line, of a body or of a stream'],
+  streams: [10_000, 'NDJSON streams that are open at a time'],
+  streamSilenceSeconds: [
+    90,
+    'time in which one line of a stream has to end, be it an empty one; proxies let go of what is silent for longer',
+  ],
+  unansweredLines: [
+    256,
+    'lines of one stream or body that may wait for their commit; past it nothing more is read of it. More makes larger batches, and longer turns',
+  ],
+  unansweredLineBytes: [128 * KiB, '… and their bytes'],
+  refusalsNamed: [1_000, 'refused readings that one answer names; those past it are only counted'],
+  pageRetained: [1_000, 'retained messages in one page of the list'],
+  pageRetainedBytes: [1 * MiB, '… and the bytes of their payloads'],
   queryPoints: [5_000_000, 'points one history request may read: about 0.2 s of a reader thread'],
   pointsAnswered: [10_000, 'points per series in an answer; the rest is thinned, and the answer says so'],
   pageDevices: [1_000, 'devices in one page of the list'],
@@ -103,4 +120,6 @@ assert(limits.bodyBytes < limits.batchBytes, 'a batch must hold the largest body
 assert(limits.connectBytes <= limits.packetBytes, 'a CONNECT is a packet')
 assert(limits.packetBytes <= limits.outboxBytes, 'an outbox must hold the largest message')
 assert(limits.lineBytes <= limits.bodyBytes, 'a line is part of a body')
+assert(limits.lineBytes <= limits.unansweredLineBytes, 'a stream must be able to take its largest line')
+assert(limits.packetBytes <= limits.pageRetainedBytes, 'a page must hold the largest retained message')
 assert(limits.watchedDevices * 128 <= limits.liveMessageBytes, 'a viewer must be able to name all it may watch')

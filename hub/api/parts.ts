@@ -1,4 +1,5 @@
 // What the operators' routes need of the hub, and the shapes they share.
+import type { Clock } from '../clock.ts'
 import type { Figures, Metrics } from '../metrics.ts'
 import type { Devices } from '../routing/devices.ts'
 import type { Router } from '../routing/router.ts'
@@ -13,6 +14,7 @@ export interface ApiParts {
   readonly devices: Devices
   readonly sessions: Sessions
   readonly metrics: Metrics
+  readonly clock: Clock
   readonly version: string
   readonly startedAt: number
   figures(): Figures

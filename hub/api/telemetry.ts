@@ -4,10 +4,11 @@ import { isDeviceId } from '../../devices/device.ts'
 import { telemetryTopic } from '../../devices/topics.ts'
 import { Refusal } from '../errors.ts'
 import { limits } from '../limits.ts'
-import type { Router } from '../routing/router.ts'
+import type { Route, Router } from '../routing/router.ts'
 import { anything, array, boolean, either, integer, number, object, optional, string } from '../schema.ts'
 import type { Journal } from '../store/store.ts'
 import { type ApiParts, deviceParameters, problemSchema } from './parts.ts'
+import { ArrayItems, elementsOf, LineItems, reading, storeAll } from './readings.ts'
 
 const hourMs = 3_600_000
 
@@ -28,18 +29,18 @@ const historyQuery = object({
 const readingDescription = [
   'One reading, or an array of readings, as JSON: `{"temperature":61.3}` takes the hub’s time, `{"ts":1700000000000,"values":{"temperature":61.3}}`',
   'its own (Unix ms). With content type application/x-ndjson each line is one of these. The content type is otherwise not looked at, so a',
-  'plain `curl -d` works. The answer comes once everything is on disk.',
+  'plain `curl -d` works. The answer comes once everything is on disk. Of an array or of lines each is stored or refused by itself; when all are',
+  'refused, the first reason is the answer.',
 ].join(' ')
 
-interface Stored {
-  /** Messages on disk. */
-  readonly stored: number
-  readonly refused?: readonly { readonly line: number; readonly code: string; readonly detail: string }[]
-}
-
 const storedSchema = object({
-  stored: integer({ description: 'Messages on disk' }),
-  refused: optional(array(object({ line: integer(), code: string(), detail: string() }))),
+  stored: integer({ description: 'Readings on disk' }),
+  refused: optional(
+    array(object({ line: optional(integer()), item: optional(integer()), code: string(), detail: string() }), {
+      description: 'Of an array or NDJSON: what was not stored, by the number of the item or line; the first is 1',
+    }),
+  ),
+  refusedMore: optional(integer({ description: `How many more there were than the ${limits.refusalsNamed} that are named` })),
 })
 
 export function telemetryRoutes(app: FastifyInstance, parts: ApiParts): void {
@@ -52,11 +53,12 @@ export function telemetryRoutes(app: FastifyInstance, parts: ApiParts): void {
     async (request) => {
       const { id } = request.params as { id: string }
       const body = bodyOf(request.body)
-      if (!isNdjson(request.headers['content-type'])) {
-        await publish(router, store.journal, telemetryTopic(checkedId(id)), body, 0, body.length)
-        return { stored: 1 }
-      }
-      return publishLines(router, store.journal, telemetryTopic(checkedId(id)), body)
+      const route = router.routeOf(telemetryTopic(checkedId(id)))
+      if (isNdjson(request.headers['content-type'])) return storeAll(router, store.journal, route, body, new LineItems(body))
+      const elements = elementsOf(body)
+      if (elements !== undefined) return storeAll(router, store.journal, route, body, new ArrayItems(body, elements))
+      await publish(router, store.journal, route, body)
+      return { stored: 1 }
     },
   )
 
@@ -74,7 +76,7 @@ export function telemetryRoutes(app: FastifyInstance, parts: ApiParts): void {
       const { id, metric } = request.params as { id: string; metric: string }
       if (/[+#\0]/.test(metric)) throw new Refusal('topic-invalid', { detail: 'a metric name has no +, # or U+0000' })
       const body = bodyOf(request.body)
-      await publish(router, store.journal, `${telemetryTopic(checkedId(id))}/${metric}`, body, 0, body.length)
+      await publish(router, store.journal, router.routeOf(`${telemetryTopic(checkedId(id))}/${metric}`), body)
       return { stored: 1 }
     },
   )
@@ -124,49 +126,14 @@ export function telemetryRoutes(app: FastifyInstance, parts: ApiParts): void {
 }
 
 /** Resolves once the message is on disk. Errors: the `Refusal` for why it is not. */
-async function publish(router: Router, journal: Journal, topic: string, bytes: Buffer, start: number, end: number): Promise<void> {
+async function publish(router: Router, journal: Journal, route: Route, body: Buffer): Promise<void> {
   if (journal.full) await new Promise<void>((resume) => journal.whenRoom(resume))
-  const publication = { qos: 1, retain: false, properties: undefined, from: undefined, checked: true } as const
-  const seq = router.publish(router.routeOf(topic), bytes, start, end, publication)
+  const seq = router.publish(route, body, 0, body.length, reading)
   await new Promise<void>((resolve, reject) => journal.after({ stored: () => resolve(), failed: (_, why) => reject(why) }, 0, seq))
-}
-
-/** Each line is a message of its own: a bad one is named in the answer and does not harm the others. */
-async function publishLines(router: Router, journal: Journal, topic: string, body: Buffer): Promise<Stored> {
-  const outcomes: Promise<void>[] = []
-  const lineNumbers: number[] = []
-  let line = 0
-  for (let start = 0; start < body.length; ) {
-    const newline = body.indexOf(10, start)
-    const end = newline === -1 ? body.length : newline
-    line++
-    if (end - start > limits.lineBytes) {
-      outcomes.push(Promise.reject(new Refusal('line-too-long', { line, limit: limits.lineBytes })))
-      lineNumbers.push(line)
-    } else if (!isBlank(body, start, end)) {
-      outcomes.push(publish(router, journal, topic, body, start, end))
-      lineNumbers.push(line)
-    }
-    start = end + 1
-  }
-  const settled = await Promise.allSettled(outcomes)
-  const refused = settled.flatMap((outcome, at) => {
-    if (outcome.status === 'fulfilled') return []
-    if (!(outcome.reason instanceof Refusal)) throw outcome.reason
-    return [{ line: lineNumbers[at] as number, why: outcome.reason }]
-  })
-  const stored = settled.length - refused.length
-  if (stored === 0 && refused[0] !== undefined) throw refused[0].why
-  return { stored, refused: refused.map(({ line, why }) => ({ line, code: why.code, detail: why.message })) }
 }
 
 function isNdjson(contentType: string | undefined): boolean {
   return contentType !== undefined && /^application\/(x-)?(ndjson|jsonl)\b/i.test(contentType)
-}
-
-function isBlank(bytes: Buffer, start: number, end: number): boolean {
-  for (let at = start; at < end; at++) if (bytes[at] !== 0x20 && bytes[at] !== 0x0d && bytes[at] !== 0x09) return false
-  return true
 }
 
 function bodyOf(body: unknown): Buffer {

@@ -9,16 +9,24 @@ import { deviceRoutes } from '../api/devices.ts'
 import { docsRoutes } from '../api/docs.ts'
 import { hubRoutes } from '../api/hub.ts'
 import type { ApiParts } from '../api/parts.ts'
+import { publishRoutes } from '../api/publish.ts'
+import { retainedRoutes } from '../api/retained.ts'
 import { telemetryRoutes } from '../api/telemetry.ts'
 import { problemOf, Refusal } from '../errors.ts'
+import { streamRoutes } from '../json/stream.ts'
+import type { Uplinks } from '../json/uplinks.ts'
 import { limits } from '../limits.ts'
 import { eventRoutes } from '../live/events.ts'
 import type { Feed } from '../live/feed.ts'
+import type { Wheel } from '../wheel.ts'
 import type { Admission } from './admission.ts'
+import { bodyParser } from './body.ts'
 
 export interface HttpParts {
   readonly api: ApiParts
   readonly feed: Feed
+  readonly uplinks: Uplinks
+  readonly wheel: Wheel
   readonly admission: Admission
   readonly log: Logger
   /** The built dashboard. */
@@ -38,11 +46,12 @@ const probes: ReadonlySet<string> = new Set(['/healthz', '/readyz'])
 const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 
 export async function createHttpServer(parts: HttpParts): Promise<FastifyInstance> {
-  const { api, feed, admission, log, dashboardFolder } = parts
+  const { api, feed, uplinks, wheel, admission, log, dashboardFolder } = parts
   const app = fastify({
     logger: false,
     bodyLimit: limits.bodyBytes,
-    requestTimeout: 30_000, // a whole request, headers and body; streams come with their own limit
+    requestTimeout: 0, // it would end the streams that go up; bodies of other routes have their own deadline (body.ts)
+    http: { headersTimeout: 30_000 },
     keepAliveTimeout: 75_000, // longer than the 60 s of common proxies and clients
     forceCloseConnections: true,
     routerOptions: { maxParamLength: limits.topicBytes },
@@ -54,7 +63,7 @@ export async function createHttpServer(parts: HttpParts): Promise<FastifyInstanc
 
   // Devices send what their library sends: the body is bytes, whatever its content type says (curl -d says it is a form).
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_, body, done) => done(null, body))
+  app.addContentTypeParser('*', bodyParser(wheel))
 
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(securityHeaders)
@@ -81,6 +90,9 @@ export async function createHttpServer(parts: HttpParts): Promise<FastifyInstanc
   })
   deviceRoutes(app, api)
   telemetryRoutes(app, api)
+  publishRoutes(app, api)
+  retainedRoutes(app, api)
+  streamRoutes(app, uplinks)
   eventRoutes(app, feed)
   hubRoutes(app, api)
   docsRoutes(app)
@@ -124,6 +136,10 @@ function dashboardFiles(app: FastifyInstance, folder: string, { metrics }: ApiPa
 function sendProblem(reply: FastifyReply, refusal: Refusal): void {
   const problem = problemOf(refusal)
   if (refusal.row.retry) reply.header('retry-after', '1')
+  // Nobody reads the rest of this body, and nothing else bounds the time it may take.
+  const { raw } = reply.request
+  const hasBody = raw.headers['transfer-encoding'] !== undefined || Number(raw.headers['content-length'] ?? 0) > 0
+  if (raw.httpVersionMajor === 1 && hasBody && !raw.complete) reply.header('connection', 'close')
   reply.code(problem.status)
   reply.header('content-type', 'application/problem+json')
   reply.send(Buffer.from(JSON.stringify(problem))) // as bytes, or fastify adds a charset, which the type does not have
@@ -132,7 +148,6 @@ function sendProblem(reply: FastifyReply, refusal: Refusal): void {
 /** The refusal an error stands for; undefined for a bug. */
 function refusalOf(error: FastifyError | Refusal, url: string): Refusal | undefined {
   if (error instanceof Refusal) return error
-  if (error.code === 'FST_ERR_CTP_BODY_TOO_LARGE') return new Refusal('body-too-large', { limit: limits.bodyBytes, name: 'bodyBytes' })
   if (error.validation !== undefined || (error.statusCode !== undefined && error.statusCode < 500)) {
     return new Refusal('request-invalid', { detail: `${error.message} (${url.split('?', 1)[0]})` })
   }

@@ -2,6 +2,7 @@
 // read by hand (`publish-codec.ts`); for the rarer packets our rules (`validate.ts`) go before `mqtt-packet`, which is imported here alone.
 import { type Packet, type Parser, parser } from 'mqtt-packet'
 import { Refusal } from '../errors.ts'
+import { topicNameProblem } from '../routing/topic-names.ts'
 import { authenticating, HeldPacket, headerBytes, packetBytesOf, type Stage } from './frame.ts'
 import { malformed, protocolError } from './integers.ts'
 import {
@@ -17,7 +18,6 @@ import {
   type Will,
 } from './packets.ts'
 import { readAckReason, readPacketId, readPublish } from './publish-codec.ts'
-import { topicNameProblem } from './topic-check.ts'
 import {
   checkAuth,
   checkClientId,
@@ -29,6 +29,7 @@ import {
   readProtocol,
 } from './validate.ts'
 
+export { isSharedFilter, topicFilterProblem, topicNameProblem } from '../routing/topic-names.ts'
 export {
   type Connack,
   encodeAuth,
@@ -62,7 +63,7 @@ export {
   writeAck,
   writePublish,
 } from './publish-codec.ts'
-export { isSharedFilter, readTopicName, topicFilterProblem, topicNameProblem } from './topic-check.ts'
+export { readTopicName } from './topic-check.ts'
 
 /** Reads the packets of one client. An idle connection holds these five fields and nothing else. */
 export class PacketReader {

@@ -95,13 +95,53 @@ test('of NDJSON lines the bad ones are named and the others are stored', async (
   assert.deepEqual(series[0]?.count, 2)
 })
 
+test('of an array the bad readings are named and the others are stored', async (t) => {
+  const hub = await startHub(t)
+  const body =
+    ' [ {"ts":1,"values":{"n":1}} , 7, {"ts":2,"values":{"word":"a ] \\" , [ {","more":[1,{"b":[2]}]}}\r\n,{"n":},[{"n":1}],{"ts":3,"values":{"n":3}}] '
+  const response = await hub.post('/v1/devices/d/telemetry', body)
+  assert.equal(response.status, 200)
+  const { stored, refused } = (await response.json()) as { stored: number; refused: { item: number; code: string; detail: string }[] }
+  assert.equal(stored, 3)
+  assert.deepEqual(
+    refused.map(({ item, code }) => [item, code]),
+    [
+      [2, 'telemetry-invalid'],
+      [4, 'telemetry-invalid'],
+      [5, 'telemetry-invalid'],
+    ],
+  )
+  const { series } = (await hub.get('/v1/devices/d/telemetry?from=0&to=5')) as History
+  assert.deepEqual(Object.fromEntries(series.map(({ metric, values }) => [metric, values])), {
+    n: [1, 3],
+    word: ['a ] " , [ {'],
+    more: [[1, { b: [2] }]],
+  })
+  assert.deepEqual(await (await hub.post('/v1/devices/d/telemetry', '[]')).json(), { stored: 0, refused: [] })
+})
+
+test('a body of very many readings is stored a window at a time, and of very many bad ones only the first are named', async (t) => {
+  const hub = await startHub(t)
+  const count = 100_000
+  const stored = await hub.post('/v1/devices/d/telemetry', `[${'{},'.repeat(count - 1)}{}]`)
+  assert.deepEqual(await stored.json(), { stored: count, refused: [] })
+  const some = await hub.post('/v1/devices/d/telemetry', `{}\n${'x\n'.repeat(2 * limits.refusalsNamed)}`, {
+    'content-type': 'application/x-ndjson',
+  })
+  const answer = (await some.json()) as { stored: number; refused: { line: number }[]; refusedMore: number }
+  assert.deepEqual([answer.stored, answer.refused.length, answer.refusedMore], [1, limits.refusalsNamed, limits.refusalsNamed])
+  assert.deepEqual([answer.refused[0]?.line, answer.refused.at(-1)?.line], [2, limits.refusalsNamed + 1])
+})
+
 test('what cannot be read is refused with a sentence and nothing of it is stored', async (t) => {
   const hub = await startHub(t)
   const cases: [body: string, says: RegExp][] = [
     ['{"n":', /not JSON/],
     ['42', /a reading is an object of metrics, not a number/],
     ['{"ts":"now","values":{"n":1}}', /ts must be Unix milliseconds/],
-    ['[{"n":1},7]', /an object of metrics/],
+    ['[7,{"n":"x]"},', /not JSON/],
+    ['[[{"n":1}],7]', /an object of metrics, not an array/],
+    ['[,]', /not JSON/],
     [`{"${'m'.repeat(limits.metricNameBytes + 1)}":1}`, /1 to 128 bytes/],
   ]
   for (const [body, says] of cases) {

@@ -2,11 +2,21 @@
 import type { DeviceId } from '../../../devices/device.ts'
 import { Points } from '../../../devices/telemetry.ts'
 import { frameFlags } from '../store.ts'
+import type { DeviceState } from './device-state.ts'
 import { type FrameCursor, frameKinds } from './frame.ts'
-import { readTelemetry } from './projection.ts'
+import { readFlat, readTelemetry } from './projection.ts'
 
-/** Seals each frame, and voids checked telemetry that cannot be read. */
-export function inspect(cursor: FrameCursor): {
+/** For readings of the common form, whose points are read again after the commit: that is faster than to keep them. */
+const flat = new Points()
+
+/**
+ * Seals each frame, and voids checked telemetry that cannot be read. `deviceHeld` gives the device of a number if it is in memory. A reading
+ * without points in `checked` is to be read again.
+ */
+export function inspect(
+  cursor: FrameCursor,
+  deviceHeld: (number: number) => DeviceState | undefined,
+): {
   refused: { seq: number; detail: string }[]
   checked: { points: Points; ends: number[] } | undefined
   devices: { number: number; id: DeviceId; atMs: number }[]
@@ -19,7 +29,10 @@ export function inspect(cursor: FrameCursor): {
     if (cursor.kind === frameKinds.device) devices.push({ number: cursor.device, id: cursor.topic(), atMs: cursor.atMs })
     else if (cursor.kind === frameKinds.message && (cursor.flags & toCheck) === toCheck) {
       checked ??= { points: new Points(), ends: [] }
-      const detail = readTelemetry(cursor, undefined, checked.points)
+      const device = deviceHeld(cursor.device)
+      flat.count = 0
+      const isFlat = device !== undefined && readFlat(cursor, device, flat)
+      const detail = isFlat ? undefined : readTelemetry(cursor, device, checked.points)
       if (detail === undefined) checked.ends.push(checked.points.count)
       else {
         refused.push({ seq: cursor.seq, detail })

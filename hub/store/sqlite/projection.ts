@@ -132,9 +132,13 @@ export class Projection {
   // 3 µs for a reading of 150 bytes with six numbers, of which JSON.parse is a third.
   #projectTelemetry({ cursor, checked }: CommittedBatch): void {
     const device = this.#book.device(cursor.device)
-    const read = checked !== undefined && (cursor.flags & frameFlags.checked) !== 0 ? checked : undefined
-    const start = read === undefined ? 0 : (read.ends[this.#checkedAt - 1] ?? 0)
-    if (read !== undefined) this.#checkedAt += 1
+    let read = checked !== undefined && (cursor.flags & frameFlags.checked) !== 0 ? checked : undefined
+    let start = 0
+    if (read !== undefined) {
+      start = read.ends[this.#checkedAt - 1] ?? 0
+      if (read.ends[this.#checkedAt] === start) read = undefined // its points were not kept
+      this.#checkedAt += 1
+    }
     if (device === undefined) {
       // its number was never put on record
       this.#count(figure.telemetryRefused, 1)
@@ -145,9 +149,8 @@ export class Projection {
     const points = read?.points ?? this.#points
     if (read === undefined) {
       points.count = 0
-      const isPlain = cursor.topicEnd - cursor.topicStart === device.telemetryTopicBytes // it names no metric
-      const isFlat = isPlain && readFlatReading(cursor.bytes, cursor.payloadStart, cursor.end, device, cursor.atMs, points)
-      const why = isFlat ? undefined : readTelemetry(cursor, device, points)
+      start = 0
+      const why = readFlat(cursor, device, points) ? undefined : readTelemetry(cursor, device, points)
       if (why !== undefined) {
         this.#refuse(cursor, device, why)
         return
@@ -168,6 +171,12 @@ export class Projection {
   #count(which: (typeof figure)[keyof typeof figure], by: number): void {
     this.#figures[which]! += by
   }
+}
+
+/** The same as `readTelemetry`, faster, for the commonest reading alone. False for any other. */
+export function readFlat(cursor: FrameCursor, device: DeviceState, into: Points): boolean {
+  if (cursor.topicEnd - cursor.topicStart !== device.telemetryTopicBytes) return false // it names a metric
+  return readFlatReading(cursor.bytes, cursor.payloadStart, cursor.end, device, cursor.atMs, into)
 }
 
 /** Reads the telemetry of the frame the cursor stands on; says why when it cannot. The device may not be on record yet. */

@@ -67,6 +67,11 @@ export class SeriesBook {
     return this.#gatheredBytes > gatheredBytesMax * 2
   }
 
+  /** Undefined for a device that is not in memory. */
+  deviceHeld(number: number): DeviceState | undefined {
+    return this.#devices.get(number)
+  }
+
   /** Undefined for a number that is not on record. */
   device(number: number): DeviceState | undefined {
     return this.#devices.get(number) ?? this.#load(number)

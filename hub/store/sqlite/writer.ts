@@ -103,7 +103,7 @@ class Writer {
       const isForeign = error instanceof SqliteError && error.code === 'SQLITE_NOTADB'
       throw isForeign ? new Error(`${join(folder, 'mooring.db')} is not a database of Mooring; choose another folder with --data.`) : error
     }
-    this.#commits = new Commits(this.#db)
+    this.#commits = new Commits(this.#db, (number) => this.#book.deviceHeld(number))
     const projectedSeq = metaOf(this.#db, 'projected_seq')
     const journalSeq = this.#db.prepare<[], number>('SELECT last_seq FROM journal ORDER BY first_seq DESC LIMIT 1').pluck().get()
     this.#committedSeq = Math.max(projectedSeq, journalSeq ?? 0)

@@ -1,0 +1,118 @@
+// Messages from programs: POST /v1/publish, and a device's reply to a command.
+import type { FastifyInstance } from 'fastify'
+import { isDeviceId } from '../../devices/device.ts'
+import type { QoS } from '../../devices/message.ts'
+import { replyTopic } from '../../devices/topics.ts'
+import { Refusal } from '../errors.ts'
+import { assertPayloadFits } from '../routing/payload.ts'
+import { type PublicationWords, readAddress, readPublication } from '../routing/publication.ts'
+import { topicNameProblem } from '../routing/topic-names.ts'
+import { boolean, integer, object, optional, string } from '../schema.ts'
+import { type ApiParts, problemSchema } from './parts.ts'
+
+const responses = {
+  200: object({
+    stored: integer({ description: 'Messages on disk: 1, or 0 for one at QoS 0 that is not kept' }),
+    cursor: optional(string({ description: 'Its place in the journal' })),
+  }),
+  400: problemSchema,
+  403: problemSchema,
+  413: problemSchema,
+  429: problemSchema,
+  507: problemSchema,
+}
+
+const publishDescription = [
+  'As JSON: `{"topic":"a/b","payload":21.4}` with `payload` (any JSON), `text` or `base64`, and `qos` (1) and `retain` (false) if wished. With',
+  '`?topic=` in the query the body is the payload as it is, whatever its bytes. The answer comes once the message is on disk; one at QoS 0 that is',
+  'neither retained nor telemetry is not kept. Retaining an empty payload removes what was retained.',
+].join(' ')
+
+interface PublishQuery {
+  readonly topic?: string
+  readonly qos: QoS
+  readonly retain: boolean
+}
+
+export function publishRoutes(app: FastifyInstance, parts: ApiParts): void {
+  app.post(
+    '/v1/publish',
+    {
+      schema: {
+        summary: 'Publish a message',
+        description: publishDescription,
+        querystring: object({
+          topic: optional(string({ description: 'The body is the payload then' })),
+          qos: integer({ enum: [0, 1, 2], default: 1 }),
+          retain: boolean({ default: false }),
+        }),
+        response: responses,
+      },
+    },
+    async (request) => {
+      const query = request.query as PublishQuery
+      const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
+      if (query.topic === undefined) {
+        const { topic, qos, retain, payload } = readPublication(objectIn(body))
+        return publish(parts, topic, payload, qos, retain)
+      }
+      const { topic, qos, retain } = readAddress(query)
+      assertPayloadFits(body.length)
+      return publish(parts, topic, body, qos, retain)
+    },
+  )
+
+  app.post(
+    '/v1/devices/:id/replies/:command',
+    {
+      schema: {
+        summary: 'Answer a command',
+        description: 'The body is `{"status":"done"}` or `{"status":"failed"}`, with `result` (any JSON) if there is one.',
+        params: object({ id: string({ description: 'Device id' }), command: string({ description: 'Id of the command' }) }),
+        response: responses,
+      },
+    },
+    async (request) => {
+      const { id, command } = request.params as { id: string; command: string }
+      if (!isDeviceId(id)) throw new Refusal('device-id-invalid', { id })
+      const topic = replyTopic(id, command)
+      const problem = command === '' || command.includes('/') ? 'the id of a command is one level of it' : topicNameProblem(topic)
+      if (problem !== undefined) throw new Refusal('topic-invalid', { detail: problem })
+      const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
+      const { status } = objectIn(body) as { status?: unknown }
+      if (status !== 'done' && status !== 'failed') throw new Refusal('request-invalid', { detail: 'status is "done" or "failed"' })
+      assertPayloadFits(body.length)
+      return publish(parts, topic, body, 1, false)
+    },
+  )
+}
+
+/** Resolves once the message is on disk, or handed on if it is not kept. Errors: the `Refusal` for why it is not. */
+async function publish(
+  { router, store: { journal, cursors } }: ApiParts,
+  topic: string,
+  payload: Buffer,
+  qos: QoS,
+  retain: boolean,
+): Promise<{ stored: number; cursor?: string }> {
+  if (journal.full) await new Promise<void>((resume) => journal.whenRoom(resume))
+  const route = router.routeOf(topic)
+  const checked = route.meaning.is === 'telemetry'
+  const seq = router.publish(route, payload, 0, payload.length, { qos, retain, properties: undefined, from: undefined, checked })
+  if (seq === 0) return { stored: 0 }
+  await new Promise<void>((resolve, reject) =>
+    journal.after({ stored: () => resolve(), failed: (_, why) => reject(why) }, 0, checked ? seq : 0),
+  )
+  return { stored: 1, cursor: cursors.cursorOf(seq) }
+}
+
+function objectIn(body: Buffer): PublicationWords {
+  let value: unknown
+  try {
+    value = JSON.parse(body.toString())
+  } catch (error) {
+    throw new Refusal('request-invalid', { detail: `the body is not JSON: ${(error as Error).message}` })
+  }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
+  throw new Refusal('request-invalid', { detail: 'the body is one JSON object' })
+}
