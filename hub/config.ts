@@ -1,7 +1,7 @@
 // Every setting: one table gives the flag, the MOORING_* variable, the key in mooring.toml, the default, the check and the sentence.
 // Settings are read once at the start, frozen, and handed to who needs them; nothing else reads the environment.
 import { readFileSync } from 'node:fs'
-import { isIP } from 'node:net'
+import { isIP, isIPv4 } from 'node:net'
 import { parse as parseToml } from 'smol-toml'
 
 /** A wrong setting: ends the start with its sentence and nothing else. */
@@ -30,6 +30,18 @@ const portOrOff: Kind<number | 'off'> = {
       return port.read(text)
     } catch (error) {
       throw new Error(`${(error as Error).message}, or off`)
+    }
+  },
+}
+
+const portOffOrAuto: Kind<number | 'off' | 'auto'> = {
+  placeholder: 'PORT|off|auto',
+  read(text) {
+    if (text === 'auto') return 'auto'
+    try {
+      return portOrOff.read(text)
+    } catch (error) {
+      throw new Error(`${(error as Error).message}, or auto`)
     }
   },
 }
@@ -100,6 +112,23 @@ const origins: Kind<readonly string[]> = {
   },
 }
 
+const networks: Kind<readonly string[]> = {
+  placeholder: 'NETWORK,…',
+  read(text) {
+    return text
+      .split(',')
+      .map((network) => network.trim())
+      .filter((network) => network !== '')
+      .map((network) => {
+        const [address = '', prefix, more] = network.split('/')
+        const bitsMax = isIPv4(address) ? 32 : 128
+        const isPrefix = prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= bitsMax)
+        if (isIP(address) !== 0 && isPrefix && more === undefined) return network
+        throw new Error('addresses and networks such as 10.0.0.7,192.168.0.0/16,fd00::/8, parted by commas')
+      })
+  },
+}
+
 const yes: Kind<boolean> = {
   placeholder: '',
   read(text) {
@@ -122,6 +151,39 @@ export const settings = {
   listen: setting('listen', '127.0.0.1', address, 'address to listen on; 0.0.0.0 for every interface'),
   mqttPort: setting('mqtt-port', '1883', portOrOff, 'TCP port for MQTT; 0 picks a free one, off turns it off'),
   httpPort: setting('http-port', '8080', port, 'port for the dashboard, the API and MQTT over WebSocket; 0 picks a free one'),
+  mqttsPort: setting(
+    'mqtts-port',
+    'auto',
+    portOffOrAuto,
+    'port for MQTT over TLS; auto is 8883, or none when that is taken; 0 picks a free one, off turns it off',
+  ),
+  httpsPort: setting(
+    'https-port',
+    'auto',
+    portOffOrAuto,
+    'port for everything of the HTTP port over TLS, HTTP/2 too; auto is 8443, or none when that is taken; 0 picks a free one, off turns it off',
+  ),
+  port: setting(
+    'port',
+    'off',
+    portOrOff,
+    'one port for all of them, told apart by the first byte: MQTT, HTTP, and both over TLS; 0 picks a free one',
+  ),
+  tlsCert: setting(
+    'tls-cert',
+    '',
+    pathOrNone,
+    'certificate of the hub and those above it, PEM; without it the hub makes its own below --data. Read again when it changes',
+  ),
+  tlsKey: setting('tls-key', '', pathOrNone, 'its private key, PEM'),
+  tlsCa: setting('tls-ca', '', pathOrNone, 'certificates of those who issue to clients, PEM; with it clients are asked for theirs'),
+  tlsCrl: setting('tls-crl', '', pathOrNone, 'what they have revoked, PEM'),
+  trustedProxy: setting(
+    'trusted-proxy',
+    '',
+    networks,
+    'proxies that are believed about whom they speak for, by the PROXY protocol, Forwarded or X-Forwarded-For; such as 10.0.0.0/8',
+  ),
   data: setting('data', './data', path, 'folder of the database'),
   durability: setting(
     'durability',
@@ -191,7 +253,7 @@ export function readConfiguration(argv: readonly string[], environment: Readonly
     const { flag, default: standard } = settings[name]
     const candidates: readonly (readonly [string, string | undefined])[] = [
       [`--${flag}`, flags.values.get(flag)],
-      [environmentName(flag), environment[environmentName(flag)]],
+      [environmentName(flag), isOfKubernetes(environment[environmentName(flag)]) ? undefined : environment[environmentName(flag)]],
       [given ?? defaultFile, file.get(flag)],
       ['default', standard],
     ]
@@ -224,11 +286,16 @@ function environmentName(flag: string): string {
   return `MOORING_${flag.toUpperCase().replaceAll('-', '_')}`
 }
 
+/** MOORING_PORT is a setting, and what Kubernetes sets for a service of this name: an address such as tcp://10.0.0.1:8080. */
+function isOfKubernetes(value: string | undefined): boolean {
+  return /^(tcp|udp|sctp):\/\//.test(value ?? '')
+}
+
 function unknownVariables(environment: Readonly<Record<string, string | undefined>>): string[] {
   const known = new Set(['MOORING_CONFIG', ...names.map((name) => environmentName(settings[name].flag))])
   return Object.entries(environment)
     .filter(([name]) => name.startsWith('MOORING_') && !known.has(name) && !foreignVariables.test(name))
-    .filter(([, value]) => !/^(tcp|udp|sctp):\/\//.test(value ?? ''))
+    .filter(([, value]) => !isOfKubernetes(value))
     .map(([name]) => {
       const flag = name.slice('MOORING_'.length).toLowerCase().replaceAll('_', '-')
       return `There is no setting ${name}, so it is passed over. ${nearest(flag, environmentName)}--help lists them all.`

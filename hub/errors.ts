@@ -221,12 +221,19 @@ export const refusals = {
   },
   'request-invalid': { mqtt: 0x80, http: 400, ws: 1007, retry: false, sentence: 'The request is refused: {detail}.' },
   'body-too-large': { mqtt: 0x95, http: 413, ws: 1009, retry: false, sentence: 'The body is larger than {limit} bytes (limits.{name}).' },
-  'body-timeout': {
+  'body-too-slow': {
     mqtt: 0x80,
     http: 408,
     ws: 1008,
     retry: true,
-    sentence: 'The body did not arrive within {seconds} s (limits.bodySeconds).',
+    sentence: 'The body was not there within {seconds} s (limits.bodySeconds).',
+  },
+  'too-many-headers': {
+    mqtt: 0x95,
+    http: 431,
+    ws: 1009,
+    retry: false,
+    sentence: 'The request has more than {limit} header fields (limits.headFields).',
   },
   'line-too-long': {
     mqtt: 0x95,

@@ -5,7 +5,6 @@
 //                    └ live ┘                          ⇒ reader thread: history
 //                      sys: counters and gauges, said below $SYS
 import { readFileSync } from 'node:fs'
-import type { AddressInfo, Server } from 'node:net'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import type { Listeners } from './api/parts.ts'
@@ -14,8 +13,11 @@ import type { Settings } from './config.ts'
 import { Refusal } from './errors.ts'
 import { Uplinks } from './json/uplinks.ts'
 import { Admission } from './listen/admission.ts'
-import { createMqttServer } from './listen/tcp.ts'
+import { Certificates } from './listen/certificates.ts'
+import { Ports } from './listen/ports.ts'
+import { mqttTaker } from './listen/tcp.ts'
 import { Upgrades } from './listen/upgrade.ts'
+import { EventStreams } from './live/events.ts'
 import { Feed } from './live/feed.ts'
 import { FiguresEverySecond } from './live/figures.ts'
 import { Presence } from './live/presence.ts'
@@ -60,7 +62,7 @@ export async function startHub({ settings, log, clock = systemClock, onFatal }: 
   const startedAt = clock.now()
   const methods = methodsOf(settings) // before anything is opened: a file that cannot be read ends the start
   // The store's threads start while the loop loads the HTTP server, the largest of its libraries: a third less time until ready.
-  const [store, { createHttpServer }] = await Promise.all([
+  const [store, { createHttpServers }] = await Promise.all([
     openSqliteStore({ folder: settings.data, durability: settings.durability, clock }),
     import('./listen/http.ts'),
   ])
@@ -110,7 +112,7 @@ export async function startHub({ settings, log, clock = systemClock, onFatal }: 
   const { sysIntervalSeconds } = settings
   const sys = sysIntervalSeconds === 0 ? undefined : new SysTree({ metrics, router, sessions, clock }, sysIntervalSeconds)
 
-  let listeners: Listeners = { mqtt: null, http: { address: settings.listen, port: 0 } }
+  let listeners: Listeners = { mqtt: null, http: { address: settings.listen, port: 0 }, mqtts: null, https: null, all: null }
   const api = {
     store,
     router,
@@ -124,26 +126,35 @@ export async function startHub({ settings, log, clock = systemClock, onFatal }: 
     listeners: () => listeners,
   }
   const uplinks = new Uplinks({ router, journal: store.journal, wheel, metrics, log })
+  const eventStreams = new EventStreams()
   const dashboardFolder = join(import.meta.dirname, '..', 'dashboard', 'dist')
-  const app = await createHttpServer({ api, feed, uplinks, wheel, admission, log, dashboardFolder })
+  const { http1, http2, ...http } = await createHttpServers({ api, feed, eventStreams, uplinks, admission, wheel, log, dashboardFolder })
   const welcome = () => ({ hub: { version, durability: store.durability, startedAt }, now: clock.now() })
-  const upgrades = new Upgrades(app.server, { engine, feed, admission, welcome })
-  const mqttServer = createMqttServer(engine, admission)
+  const upgrades = new Upgrades(http1, http2, { engine, feed, admission, welcome })
+  const ports = new Ports({ settings, log, wheel, peers: admission.peers, mqtt: mqttTaker(engine, admission), http1, http2 })
+  let certificates: Certificates | undefined
+  const tlsMaterial = async () => {
+    certificates = await openCertificates(settings, log, clock)
+    certificates.onChange((material) => ports.show(material))
+    return certificates.material
+  }
 
   const stop = async () => {
     const why = new Refusal('shutting-down')
     figures.stop()
     sys?.stop()
-    mqttServer.close()
+    ports.close()
+    certificates?.close()
     uplinks.closeAll(why)
     upgrades.closeViewers(why)
     engine.closeAll(why)
     await emptied(() => engine.connections.size === 0 && uplinks.size === 0, farewellMs)
-    const httpClosed = app.close() // not before: it cuts all connections
+    const httpClosed = http.close() // not before: it cuts all connections
     engine.destroyAll()
     uplinks.destroyAll()
     upgrades.destroyViewers()
-    app.server.closeAllConnections()
+    http.destroyAll()
+    ports.destroyAll()
     await httpClosed
     wheel.stop()
     stopSigns()
@@ -151,10 +162,7 @@ export async function startHub({ settings, log, clock = systemClock, onFatal }: 
   }
 
   try {
-    listeners = {
-      mqtt: settings.mqttPort === 'off' ? null : await listen(mqttServer, settings.listen, settings.mqttPort, 'mqtt-port'),
-      http: await listen(app.server, settings.listen, settings.httpPort, 'http-port'),
-    }
+    listeners = await ports.open(tlsMaterial)
   } catch (error) {
     await stop()
     throw error
@@ -174,20 +182,9 @@ function methodsOf({ scramFile }: Settings): ReadonlyMap<string, AuthenticationM
   return new Map([[scram.name, scram]])
 }
 
-async function listen(server: Server, address: string, port: number, flag: string): Promise<{ address: string; port: number }> {
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', (error: NodeJS.ErrnoException) => {
-      const known: Record<string, string> = {
-        EADDRINUSE: `Port ${port} is taken by another program. Choose another with --${flag} (0 picks a free one).`,
-        EACCES: `Port ${port} needs more rights than this process has. Choose one above 1023 with --${flag}.`,
-        EADDRNOTAVAIL: `${address} is not an address of this machine. Choose another with --listen.`,
-      }
-      reject(new Error(known[error.code ?? ''] ?? error.message, { cause: error }))
-    })
-    server.listen(port, address, resolve)
-  })
-  const bound = server.address() as AddressInfo
-  return { address: bound.address, port: bound.port }
+function openCertificates({ tlsCert, tlsKey, tlsCa, tlsCrl, data, listen }: Settings, log: Logger, clock: Clock): Promise<Certificates> {
+  const names = listen === '0.0.0.0' || listen === '::' ? [] : [listen]
+  return Certificates.open({ cert: tlsCert, key: tlsKey, ca: tlsCa, crl: tlsCrl, folder: data, names }, log, clock)
 }
 
 /** Resolves when `isEmpty` holds, or after `withinMs`. */

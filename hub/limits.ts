@@ -35,6 +35,26 @@ const table = {
     120,
     'time between the two looks that settle a change of certificate files; without one every third is taken, and all fits into 1 s',
   ],
+  // ── how sockets arrive ──
+  proxyHeaderBytes: [2 * KiB, 'a PROXY header with its fields; without them it has 52 bytes, and what a proxy adds of a certificate fits'],
+  handshakeSeconds: [10, 'time for a TLS handshake; two round trips and one signature, so only who does not want to needs longer'],
+  handshakes: [1_000, 'TLS handshakes under way, some 60 KiB each, of people we do not know yet; who comes then waits for a place'],
+  handshakesWaiting: [20_000, 'sockets that wait for that place, so that a fleet may come back at once; past it they are closed'],
+  headBytes: [16 * KiB, "the head of an HTTP request, all its fields together; a browser's cookies and a token fit"],
+  headFields: [100, 'fields in it; browsers send some 20, and each proxy adds a few'],
+  headSeconds: [10, 'time for the head of a request, counted from the opening of the connection or from its first byte'],
+  bodySeconds: [30, 'time for a body that is read whole: 1 MiB over 300 kbit/s. Streams have none'],
+  idleSeconds: [75, 'an HTTP connection without a request; longer than the 60 s of common proxies and clients'],
+  http2Streams: [128, 'requests and WebSockets on one HTTP/2 connection at a time; RFC 9113 advises 100 or more'],
+  http2SessionBytes: [4_000_000, 'what the HTTP/2 layer holds for one connection; past it new streams of that connection are refused'],
+  http2Pings: [10, 'our PINGs that one HTTP/2 connection leaves unanswered'],
+  http2Settings: [32, 'settings in one SETTINGS frame; there are seven'],
+  http2InvalidFrames: [100, 'frames or streams of one HTTP/2 connection that break its rules; the next one closes it'],
+  http2ResetBurst: [200, 'streams that one HTTP/2 connection may reset at once; a page that is left resets as many as are open'],
+  http2ResetRate: [20, '… and a second after that; who opens streams only to reset them (CVE-2023-44487) meets it'],
+  webSocketFragments: [64, 'frames that one WebSocket message may be cut into; libraries send one'],
+  webSocketChunks: [1024, 'pieces of one WebSocket message in which the network delivers it'],
+  webSocketPongs: [60, 'answers to pings that a WebSocket which does not read may be owed'],
   // ── topics and sessions ──
   topicBytes: [1024, 'a topic name or filter; MQTT would allow 65,535, and every index would have to carry it'],
   topicLevels: [32, 'slashes cost a node each in the topic tree'],
@@ -63,10 +83,6 @@ const table = {
   metricsPerDevice: [1_000, 'series of one device; a device that puts a number into its metric names meets it'],
   // ── HTTP ──
   bodyBytes: [1 * MiB, 'one HTTP request body'],
-  bodySeconds: [
-    30,
-    'time for such a body to arrive; a stream, whose body may stay open for days, is held to `streamSilenceSeconds` instead',
-  ],
   lineBytes: [64 * KiB, 'one NDJSON line, of a body or of a stream'],
   streams: [10_000, 'NDJSON streams that are open at a time'],
   streamSilenceSeconds: [

@@ -1,10 +1,11 @@
 // What is printed once the hub listens: for people one short page, for programs one line of JSON.
+import type { Listener } from './api/parts.ts'
 import type { Settings } from './config.ts'
 import type { Hub } from './hub.ts'
 import { version } from './version.ts'
 
 export function readyPage(hub: Hub, settings: Settings, startMs: number): string {
-  const { mqtt, http } = hub.listeners
+  const { mqtt, http, mqtts, https, all } = hub.listeners
   const web = `http://${hostOf(http.address)}:${http.port}`
   const lines = [
     `Mooring ${version} is ready after ${Math.round(startMs)} ms.`,
@@ -14,6 +15,8 @@ export function readyPage(hub: Hub, settings: Settings, startMs: number): string
     mqtt === null
       ? '  MQTT        off'
       : `  MQTT        mqtt://${hostOf(mqtt.address)}:${mqtt.port}   and over WebSocket at ws://${hostOf(http.address)}:${http.port}/mqtt`,
+    ...(mqtts === null && https === null ? [] : [`  TLS         ${tlsWords(mqtts, https)}`]),
+    ...(all === null ? [] : [`  One port    ${hostOf(all.address)}:${all.port}   (MQTT, HTTP, and both over TLS)`]),
     `  Data        ${settings.data}   (${durabilityWords[settings.durability]})`,
     '',
     'Send a first reading and watch it on the dashboard:',
@@ -32,8 +35,20 @@ export function readyPage(hub: Hub, settings: Settings, startMs: number): string
 }
 
 export function readyJson(hub: Hub): string {
-  const { mqtt, http } = hub.listeners
-  return JSON.stringify({ ready: true, mqtt: mqtt?.port ?? null, http: http.port, mqtts: null, https: null, pid: process.pid })
+  const { mqtt, http, mqtts, https, all } = hub.listeners
+  const ports = { mqtt: portOf(mqtt), http: http.port, mqtts: portOf(mqtts), https: portOf(https), port: portOf(all) }
+  return JSON.stringify({ ready: true, ...ports, pid: process.pid })
+}
+
+function portOf(listener: Listener | null): number | null {
+  return listener?.port ?? null
+}
+
+function tlsWords(mqtts: Listener | null, https: Listener | null): string {
+  const words = []
+  if (mqtts !== null) words.push(`mqtts://${hostOf(mqtts.address)}:${mqtts.port}`)
+  if (https !== null) words.push(`https://${hostOf(https.address)}:${https.port}/`)
+  return words.join('   and ')
 }
 
 const durabilityWords = {

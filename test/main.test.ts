@@ -14,7 +14,7 @@ import { moor } from './kit/mqtt.ts'
 import { readSources, root } from './kit/sources.ts'
 
 const main = join(root, 'hub', 'main.ts')
-const freePorts = ['--mqtt-port', '0', '--http-port', '0']
+const freePorts = ['--mqtt-port', '0', '--http-port', '0', '--mqtts-port', 'off', '--https-port', 'off']
 
 /** The environment of this test without settings that a person may have exported. */
 function environment(more: Readonly<Record<string, string>> = {}): Record<string, string | undefined> {
@@ -171,7 +171,7 @@ describe('settings', () => {
     const address = 'tcp://10.0.0.1:1883'
     const ofKubernetes = { MOORING_SERVICE_HOST: '10.0.0.1', MOORING_SERVICE_PORT_MQTT: '1883', MOORING_PORT: address }
     assert.deepEqual(warningsOf({ ...ofKubernetes, MOORING_PORT_1883_TCP: address, MOORING_PORT_1883_TCP_ADDR: '10.0.0.1' }), [])
-    assert.equal(warningsOf({ MOORING_PORT: '9000' }).length, 1, 'which is what somebody might write by hand')
+    assert.deepEqual(warningsOf({ MOORING_PORT: '9000' }), [], 'a setting too, which is told from the address by its form')
   })
 
   test('a variable that is no setting is told once: by --check on stderr, by a start in the log, and the hub starts', async (t) => {
@@ -267,7 +267,7 @@ describe('ready', () => {
     child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()))
     await once(createInterface(child.stdout), 'line')
     const ready = JSON.parse(stdout) as { mqtt: number; http: number }
-    assert.deepEqual(ready, { ready: true, mqtt: ready.mqtt, http: ready.http, mqtts: null, https: null, pid: child.pid })
+    assert.deepEqual(ready, { ready: true, mqtt: ready.mqtt, http: ready.http, mqtts: null, https: null, port: null, pid: child.pid })
     assert.ok(Number.isInteger(ready.mqtt) && ready.mqtt > 0)
     assert.equal((await fetch(`http://127.0.0.1:${ready.http}/readyz`)).status, 200)
     child.kill('SIGTERM')

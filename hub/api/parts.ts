@@ -21,9 +21,18 @@ export interface ApiParts {
   listeners(): Listeners
 }
 
+export interface Listener {
+  readonly address: string
+  readonly port: number
+}
+
 export interface Listeners {
-  readonly mqtt: { readonly address: string; readonly port: number } | null
-  readonly http: { readonly address: string; readonly port: number }
+  readonly mqtt: Listener | null
+  readonly http: Listener
+  readonly mqtts: Listener | null
+  readonly https: Listener | null
+  /** The one port for all of them. */
+  readonly all: Listener | null
 }
 
 /** The session that speaks for a device right now; undefined while it is away. */

@@ -19,47 +19,46 @@ const answers = [
 ].join(' ')
 
 /** The body of these routes is left unread: it belongs to the stream. */
+const config = { bodyStream: true }
+
 export function streamRoutes(app: FastifyInstance, uplinks: Uplinks): void {
-  app.register(async (scope) => {
-    scope.removeAllContentTypeParsers()
-    scope.addContentTypeParser('*', (_request, _body, done) => done(null))
+  app.post(
+    '/v1/devices/:id/stream',
+    {
+      config,
+      schema: {
+        summary: 'Stream readings',
+        description: `Each line is one reading, as in \`POST /v1/devices/{id}/telemetry\`. ${answers}`,
+        consumes: ['application/x-ndjson'],
+        produces: ['application/x-ndjson'],
+        params: object({ id: string({ description: 'Device id' }) }),
+      },
+    },
+    (request, reply) => {
+      const { id } = request.params as { id: string }
+      if (!isDeviceId(id)) throw new Refusal('device-id-invalid', { id })
+      open(uplinks, request, reply, readingsOf(uplinks.parts.router, id))
+    },
+  )
 
-    scope.post(
-      '/v1/devices/:id/stream',
-      {
-        schema: {
-          summary: 'Stream readings',
-          description: `Each line is one reading, as in \`POST /v1/devices/{id}/telemetry\`. ${answers}`,
-          consumes: ['application/x-ndjson'],
-          produces: ['application/x-ndjson'],
-          params: object({ id: string({ description: 'Device id' }) }),
-        },
+  app.post(
+    '/v1/stream',
+    {
+      config,
+      schema: {
+        summary: 'Stream messages',
+        description: `Each line is a frame of the JSON protocol; one without \`is\` is a \`publish\`: \`{"topic":"a/b","payload":21.4}\`. ${answers}`,
+        consumes: ['application/x-ndjson'],
+        produces: ['application/x-ndjson'],
+        querystring: object({ client: optional(string({ minLength: 1, maxLength: 256, description: 'Client identifier' })) }),
       },
-      (request, reply) => {
-        const { id } = request.params as { id: string }
-        if (!isDeviceId(id)) throw new Refusal('device-id-invalid', { id })
-        open(uplinks, request, reply, readingsOf(uplinks.parts.router, id))
-      },
-    )
-
-    scope.post(
-      '/v1/stream',
-      {
-        schema: {
-          summary: 'Stream messages',
-          description: `Each line is a frame of the JSON protocol; one without \`is\` is a \`publish\`: \`{"topic":"a/b","payload":21.4}\`. ${answers}`,
-          consumes: ['application/x-ndjson'],
-          produces: ['application/x-ndjson'],
-          querystring: object({ client: optional(string({ minLength: 1, maxLength: 256, description: 'Client identifier' })) }),
-        },
-      },
-      (request, reply) => {
-        const { client } = request.query as { client?: string }
-        const { router, framesOf } = uplinks.parts
-        open(uplinks, request, reply, framesBy(router, client, client === undefined ? undefined : framesOf?.(client)))
-      },
-    )
-  })
+    },
+    (request, reply) => {
+      const { client } = request.query as { client?: string }
+      const { router, framesOf } = uplinks.parts
+      open(uplinks, request, reply, framesBy(router, client, client === undefined ? undefined : framesOf?.(client)))
+    },
+  )
 }
 
 function open(uplinks: Uplinks, request: FastifyRequest, reply: FastifyReply, take: TakeLine): void {

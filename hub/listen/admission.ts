@@ -3,12 +3,16 @@
 import type { Settings } from '../config.ts'
 import { Refusal } from '../errors.ts'
 import { limits } from '../limits.ts'
+import { Peers } from './peers.ts'
 
 export class Admission {
   readonly #settings: Settings
+  /** Whose address a connection has. */
+  readonly peers: Peers
 
   constructor(settings: Settings) {
     this.#settings = settings
+    this.peers = new Peers(settings.trustedProxy)
   }
 
   /** One more device connection beside `open` others. Errors: `too-many-connections`. */

@@ -1,72 +1,81 @@
-// The body of a request, read whole: bounded in bytes, and in the time it may take.
-//
-// Node's own deadline (`server.requestTimeout`) holds for a whole connection's requests and would end streams that stay open for days, and
-// HTTP/2 has none. So the bodies that are read whole have theirs on the wheel.
-import type { IncomingMessage } from 'node:http'
-import type { FastifyRequest } from 'fastify'
+// The body of a request, whole: bounded in bytes and in time, whatever its content type says.
+import type { Readable } from 'node:stream'
 import { Refusal } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { Timed, Wheel } from '../wheel.ts'
 
-type Done = (error: Error | null, body?: Buffer) => void
-
-/** A content type parser of fastify for bodies of any type. Errors: `body-too-large`, `body-timeout`. */
-export function bodyParser(wheel: Wheel): (request: FastifyRequest, payload: IncomingMessage, done: Done) => void {
-  return (request, payload, done) => {
-    const declared = Number(request.headers['content-length'] ?? 0)
-    if (declared > limits.bodyBytes) done(tooLarge())
-    else new Body(wheel, payload, done)
-  }
+/**
+ * Errors: `body-too-large`, `body-too-slow`, and `request-invalid` when the peer breaks off.
+ * `announced` is the Content-Length, NaN when there is none; a body that is announced too large is not read at all.
+ */
+export function readBody(stream: Readable, announced: number, bytesMax: number, wheel: Wheel): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    if (announced > bytesMax) reject(tooLarge(bytesMax))
+    else new Body(stream, bytesMax, wheel, resolve, reject).read()
+  })
 }
 
 class Body implements Timed {
+  readonly #stream: Readable
+  readonly #bytesMax: number
   readonly #wheel: Wheel
-  readonly #payload: IncomingMessage
-  #done: Done | undefined
-  #pieces: Buffer[] = []
+  readonly #resolve: (body: Buffer) => void
+  readonly #reject: (why: Refusal) => void
+  readonly #chunks: Buffer[] = []
   #bytes = 0
   dueTick = 0
 
-  constructor(wheel: Wheel, payload: IncomingMessage, done: Done) {
+  constructor(stream: Readable, bytesMax: number, wheel: Wheel, resolve: (body: Buffer) => void, reject: (why: Refusal) => void) {
+    this.#stream = stream
+    this.#bytesMax = bytesMax
     this.#wheel = wheel
-    this.#payload = payload
-    this.#done = done
-    payload.on('data', (piece: Buffer) => this.#onPiece(piece))
-    payload.on('end', () => this.#end(null))
-    payload.on('error', (error: Error) => this.#end(error))
-    // Cut off by a client that is gone: there is nobody to answer.
-    payload.on('close', () => this.#forget())
-    wheel.arm(this, limits.bodySeconds)
+    this.#resolve = resolve
+    this.#reject = reject
+  }
+
+  read(): void {
+    this.#wheel.arm(this, limits.bodySeconds)
+    this.#stream.on('data', this.#onData)
+    this.#stream.on('end', this.#onEnd)
+    this.#stream.on('error', this.#onBreak)
+    this.#stream.on('close', this.#onBreak)
   }
 
   onDue(): void {
-    this.#end(new Refusal('body-timeout', { seconds: limits.bodySeconds }))
+    this.#settle()
+    this.#reject(new Refusal('body-too-slow', { seconds: limits.bodySeconds }))
   }
 
-  #onPiece(piece: Buffer): void {
-    this.#bytes += piece.length
-    if (this.#bytes > limits.bodyBytes) this.#end(tooLarge())
-    else if (this.#done !== undefined) this.#pieces.push(piece)
+  readonly #onData = (chunk: Buffer) => {
+    this.#bytes += chunk.length
+    if (this.#bytes <= this.#bytesMax) {
+      this.#chunks.push(chunk)
+      return
+    }
+    this.#settle()
+    this.#reject(tooLarge(this.#bytesMax))
   }
 
-  #end(error: Error | null): void {
-    const done = this.#done
-    const [only, ...more] = this.#pieces
-    this.#forget()
-    if (done === undefined) return
-    if (error !== null) {
-      this.#payload.pause()
-      done(error)
-    } else done(null, only === undefined || more.length > 0 ? Buffer.concat(only === undefined ? [] : [only, ...more]) : only)
+  readonly #onEnd = () => {
+    this.#settle()
+    const [first, ...others] = this.#chunks
+    this.#resolve(first !== undefined && others.length === 0 ? first : Buffer.concat(this.#chunks, this.#bytes))
   }
 
-  #forget(): void {
+  readonly #onBreak = () => {
+    this.#settle()
+    this.#reject(new Refusal('request-invalid', { detail: 'the body broke off' }))
+  }
+
+  #settle(): void {
     this.#wheel.disarm(this)
-    this.#done = undefined
-    this.#pieces = []
+    this.#stream.off('data', this.#onData)
+    this.#stream.off('end', this.#onEnd)
+    this.#stream.off('close', this.#onBreak)
+    // The listener of `error` stays: an error that nobody hears ends the process.
   }
 }
 
-function tooLarge(): Refusal {
-  return new Refusal('body-too-large', { limit: limits.bodyBytes, name: 'bodyBytes' })
+function tooLarge(limit: number): Refusal {
+  return new Refusal('body-too-large', { limit, name: 'bodyBytes' })
 }

@@ -1,9 +1,16 @@
-// The HTTP server: the operators' API, readings from devices, events, documentation, the dashboard's files.
+// The HTTP server: the operators' API, readings from devices, events, documentation, the dashboard's files. One app, one set of routes, for
+// HTTP/1.1 and HTTP/2, in the clear and over TLS.
+//
+// A body is read whole before its route is asked, at most `bodyLimit` bytes within `limits.bodySeconds`. A route that says
+// `config: { bodyStream: true }` gets it unread: `request.body` is then the stream of bytes (of HTTP/1.1 or HTTP/2), without a limit of
+// size or time, and it is undefined when there is none.
 import { existsSync, readFileSync } from 'node:fs'
+import type { IncomingMessage, Server } from 'node:http'
+import { constants, type Http2Server, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2'
 import { join } from 'node:path'
 import fastifyStatic from '@fastify/static'
 import swagger from '@fastify/swagger'
-import fastify, { type FastifyError, type FastifyInstance, type FastifyReply } from 'fastify'
+import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { Logger } from 'pino'
 import { deviceRoutes } from '../api/devices.ts'
 import { docsRoutes } from '../api/docs.ts'
@@ -16,21 +23,39 @@ import { problemOf, Refusal } from '../errors.ts'
 import { streamRoutes } from '../json/stream.ts'
 import type { Uplinks } from '../json/uplinks.ts'
 import { limits } from '../limits.ts'
-import { eventRoutes } from '../live/events.ts'
+import { type EventStreams, eventRoutes } from '../live/events.ts'
 import type { Feed } from '../live/feed.ts'
 import type { Wheel } from '../wheel.ts'
 import type { Admission } from './admission.ts'
-import { bodyParser } from './body.ts'
+import { readBody } from './body.ts'
+import { createHttp2Server } from './http2.ts'
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The route reads the body itself, as a stream. */
+    readonly bodyStream?: boolean
+  }
+}
 
 export interface HttpParts {
   readonly api: ApiParts
   readonly feed: Feed
+  readonly eventStreams: EventStreams
   readonly uplinks: Uplinks
-  readonly wheel: Wheel
   readonly admission: Admission
+  readonly wheel: Wheel
   readonly log: Logger
   /** The built dashboard. */
   readonly dashboardFolder: string
+}
+
+/** Neither listens: sockets are given to them by `emit('connection', socket)`, once it is known what they speak. */
+export interface HttpServers {
+  readonly http1: Server
+  readonly http2: Http2Server
+  /** Tells no new requests from now on; resolves when the routes have been told to end. */
+  close(): Promise<void>
+  destroyAll(): void
 }
 
 const securityHeaders = {
@@ -45,15 +70,23 @@ const probes: ReadonlySet<string> = new Set(['/healthz', '/readyz'])
 
 const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 
-export async function createHttpServer(parts: HttpParts): Promise<FastifyInstance> {
-  const { api, feed, uplinks, wheel, admission, log, dashboardFolder } = parts
+/** How often HTTP/1.1 connections are looked through for those that are late with the head of a request. */
+const latecomersEveryMs = 2000
+
+export async function createHttpServers(parts: HttpParts): Promise<HttpServers> {
+  const { api, feed, eventStreams, uplinks, admission, wheel, log, dashboardFolder } = parts
   const app = fastify({
     logger: false,
     bodyLimit: limits.bodyBytes,
-    requestTimeout: 0, // it would end the streams that go up; bodies of other routes have their own deadline (body.ts)
-    http: { headersTimeout: 30_000 },
-    keepAliveTimeout: 75_000, // longer than the 60 s of common proxies and clients
+    requestTimeout: 0, // Node has one for all requests; here the head has `headersTimeout`, and a body that is read whole its own deadline
+    keepAliveTimeout: limits.idleSeconds * 1000,
     forceCloseConnections: true,
+    http: {
+      maxHeaderSize: limits.headBytes,
+      connectionsCheckingInterval: latecomersEveryMs,
+      // Other upgrades are passed over (RFC 9110 section 7.8): curl --http2 asks for one with each request in the clear.
+      shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket',
+    },
     routerOptions: { maxParamLength: limits.topicBytes },
     // What the router refuses before it finds a route: a path that is not UTF-8, a parameter that is too long.
     frameworkErrors: (error, request, reply) =>
@@ -61,15 +94,15 @@ export async function createHttpServer(parts: HttpParts): Promise<FastifyInstanc
     ajv: { customOptions: { coerceTypes: 'array', removeAdditional: false } },
   })
 
-  // Devices send what their library sends: the body is bytes, whatever its content type says (curl -d says it is a form).
-  app.removeAllContentTypeParsers()
-  app.addContentTypeParser('*', bodyParser(wheel))
+  parseBodies(app, wheel)
 
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(securityHeaders)
+    // Counted by us: Node would leave out what is past the bound, and a rule would be asked about a request that was never made.
+    if (request.raw.rawHeaders.length > 2 * limits.headFields) throw new Refusal('too-many-headers', { limit: limits.headFields })
     if (probes.has(request.url)) return
     admission.assertOrigin(request.headers.origin, request.headers.host)
-    admission.assertAnonymous(request.socket.remoteAddress ?? '')
+    admission.assertAnonymous(admission.peers.addressOf(request.raw))
     const { origin } = request.headers
     if (origin !== undefined) reply.headers({ 'access-control-allow-origin': origin, vary: 'Origin' })
   })
@@ -93,12 +126,59 @@ export async function createHttpServer(parts: HttpParts): Promise<FastifyInstanc
   publishRoutes(app, api)
   retainedRoutes(app, api)
   streamRoutes(app, uplinks)
-  eventRoutes(app, feed)
+  eventRoutes(app, feed, eventStreams)
   hubRoutes(app, api)
   docsRoutes(app)
   dashboardFiles(app, dashboardFolder, api)
   await app.ready()
-  return app
+  return serversOf(app)
+}
+
+/** Devices send what their library sends: the body is bytes, whatever its content type says (curl -d says it is a form). */
+export function parseBodies(app: FastifyInstance, wheel: Wheel): void {
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', async ({ routeOptions, headers }: FastifyRequest, body: IncomingMessage) => {
+    if (routeOptions.config.bodyStream === true) return body
+    return readBody(body, Number(headers['content-length']), routeOptions.bodyLimit, wheel)
+  })
+}
+
+function serversOf(app: FastifyInstance): HttpServers {
+  const http1 = app.server
+  http1.headersTimeout = limits.headSeconds * 1000
+  http1.maxHeadersCount = 0
+  http1.emit('listening') // Node begins to look for latecomers then; this server itself listens nowhere
+  const http2 = createHttp2Server((request, response) => app.routing(request, response))
+  const sessions = new Set<ServerHttp2Session>()
+  http2.on('session', (session) => {
+    sessions.add(session)
+    session.on('close', () => sessions.delete(session))
+  })
+  return {
+    http1,
+    http2,
+    close() {
+      http2.close()
+      return app.close()
+    },
+    destroyAll() {
+      http1.closeAllConnections()
+      for (const session of sessions) session.destroy()
+    },
+  }
+}
+
+/** Nobody reads the rest of a body that was refused, and nothing else bounds the time it may take: its connection or stream ends with the answer. */
+function abandonBody({ raw }: FastifyRequest, reply: FastifyReply): void {
+  const hasBody = raw.headers['transfer-encoding'] !== undefined || Number(raw.headers['content-length'] ?? 0) > 0
+  if (raw.complete || !hasBody) return
+  if (raw.httpVersionMajor === 1) {
+    reply.header('connection', 'close')
+    return
+  }
+  const { stream } = raw as unknown as { stream: ServerHttp2Stream }
+  reply.removeHeader('connection') // fastify's word for HTTP/1.1, which HTTP/2 does not know
+  stream.once('finish', () => stream.close(constants.NGHTTP2_NO_ERROR)) // of the stream: the response says it only when the stream is closed
 }
 
 /** The page's files, and the page itself for every path that a browser asks for: its routes are made by the page. */
@@ -136,10 +216,7 @@ function dashboardFiles(app: FastifyInstance, folder: string, { metrics }: ApiPa
 function sendProblem(reply: FastifyReply, refusal: Refusal): void {
   const problem = problemOf(refusal)
   if (refusal.row.retry) reply.header('retry-after', '1')
-  // Nobody reads the rest of this body, and nothing else bounds the time it may take.
-  const { raw } = reply.request
-  const hasBody = raw.headers['transfer-encoding'] !== undefined || Number(raw.headers['content-length'] ?? 0) > 0
-  if (raw.httpVersionMajor === 1 && hasBody && !raw.complete) reply.header('connection', 'close')
+  abandonBody(reply.request, reply)
   reply.code(problem.status)
   reply.header('content-type', 'application/problem+json')
   reply.send(Buffer.from(JSON.stringify(problem))) // as bytes, or fastify adds a charset, which the type does not have

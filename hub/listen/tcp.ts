@@ -1,5 +1,5 @@
-// MQTT over TCP. A socket costs one wire and one connection: its handlers are shared functions that find the connection through the socket.
-import { createServer, type Server, type Socket } from 'node:net'
+// MQTT over TCP and over TLS. A socket costs one wire and one connection: its handlers are shared functions that find the connection through the socket.
+import type { Socket } from 'node:net'
 import { Refusal } from '../errors.ts'
 import { MqttConnection } from '../mqtt/connection.ts'
 import type { Engine } from '../mqtt/engine.ts'
@@ -15,9 +15,9 @@ class TcpWire implements Wire {
   readonly #socket: Socket
   readonly address: string
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, address: string) {
     this.#socket = socket
-    this.address = `${socket.remoteAddress}:${socket.remotePort}` // kept: the socket forgets it when it closes
+    this.address = address // kept: the socket forgets it when it closes
   }
 
   get waitingBytes(): number {
@@ -45,12 +45,9 @@ class TcpWire implements Wire {
   }
 }
 
-/** TCP's own question whether the peer is still there: the only one for a client that says it has no keep-alive. */
-const probeAfterMs = 120_000
-
-/** Serves MQTT on what the caller binds it to. */
-export function createMqttServer(engine: Engine, admission: Admission): Server {
-  return createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: probeAfterMs }, (socket) => {
+/** Serves MQTT on the sockets it is given: TCP's own, and those of TLS after the handshake. */
+export function mqttTaker(engine: Engine, admission: Admission): (socket: Socket) => void {
+  return (socket) => {
     socket.on('error', ignoreError)
     try {
       admission.assertRoom(engine.connections.size)
@@ -61,11 +58,11 @@ export function createMqttServer(engine: Engine, admission: Admission): Server {
       return
     }
     const moored = socket as MooredSocket
-    moored.mooring = new MqttConnection(engine, new TcpWire(socket))
+    moored.mooring = new MqttConnection(engine, new TcpWire(socket, admission.peers.nameOf(socket)))
     moored.on('data', onData)
     moored.on('drain', onDrain)
     moored.on('close', onClose)
-  })
+  }
 }
 
 function onData(this: Socket, chunk: Buffer): void {

@@ -1,7 +1,9 @@
-// WebSocket upgrades on the HTTP port: subprotocol `mqtt` carries MQTT, `mooring.live` the dashboard's view. The only import of ws.
+// WebSockets, by an upgrade of HTTP/1.1 (RFC 6455) and by an extended CONNECT of HTTP/2 (RFC 8441): subprotocol `mqtt` carries MQTT,
+// `mooring.live` the dashboard's view. The only import of ws.
 import type { IncomingMessage, Server } from 'node:http'
+import type { Http2Server, Http2ServerRequest, ServerHttp2Stream } from 'node:http2'
 import type { Duplex } from 'node:stream'
-import { type WebSocket, WebSocketServer } from 'ws'
+import { WebSocket, WebSocketServer } from 'ws'
 import { problemOf, Refusal } from '../errors.ts'
 import { limits, MiB } from '../limits.ts'
 import { LiveConnection, type LiveWire, liveSubprotocol, type Welcome } from '../live/connection.ts'
@@ -10,11 +12,7 @@ import { MqttConnection } from '../mqtt/connection.ts'
 import type { Engine } from '../mqtt/engine.ts'
 import type { Wire } from '../mqtt/wire.ts'
 import type { Admission } from './admission.ts'
-
-/** conventions 4.1: the paths MQTT clients of other hubs come with. */
-const mqttPaths = new Set(['/mqtt', '/ws', '/', '/$iothub/websocket'])
-const mqttSubprotocols = ['mqtt', 'mqttv3.1']
-const livePath = '/live'
+import { asInHttp1 } from './http2.ts'
 
 export interface UpgradeParts {
   readonly engine: Engine
@@ -23,26 +21,58 @@ export interface UpgradeParts {
   welcome(): Welcome
 }
 
-/** A frame may hold several packets or a part of one, so its bound is not that of a packet. Fragments are bounded as well: ws issue 2331. */
-const common = { noServer: true, perMessageDeflate: false, maxFragments: 64, maxBufferedChunks: 1024, skipUTF8Validation: false }
+/** What a WebSocket can be opened for. */
+interface Endpoint {
+  readonly paths: ReadonlySet<string>
+  /** Those the hub speaks there, the one it likes best first. */
+  readonly subprotocols: readonly string[]
+  readonly maxPayload: number
+  readonly server: WebSocketServer
+  /** Throws the `Refusal` for who may not open one. */
+  admit(address: string): void
+  /** `carrier` is the socket or the HTTP/2 stream below; `address` is that of the peer, as shown to people. */
+  open(webSocket: WebSocket, carrier: Duplex, address: string): void
+}
+
+/** What ws is held to: no compression, few fragments (ws issue 2331: its own defaults let a connection hold 13 MB). */
+const bounds = {
+  perMessageDeflate: false,
+  maxFragments: limits.webSocketFragments,
+  maxBufferedChunks: limits.webSocketChunks,
+  skipUTF8Validation: false,
+  allowSynchronousEvents: true,
+  autoPong: true,
+  maxPendingAutoPongs: limits.webSocketPongs,
+  closeTimeout: 5000, // how long a peer may take to answer our close
+}
 
 export class Upgrades {
-  readonly #parts: UpgradeParts
-  readonly #mqtt = new WebSocketServer({
-    ...common,
-    maxPayload: 1 * MiB,
-    handleProtocols: (offered) => mqttSubprotocols.find((name) => offered.has(name)) ?? false,
-  })
-  readonly #live = new WebSocketServer({
-    ...common,
-    maxPayload: limits.liveMessageBytes,
-    handleProtocols: (offered) => (offered.has(liveSubprotocol) ? liveSubprotocol : false),
-  })
+  readonly #admission: Admission
+  readonly #engine: Engine
+  readonly #endpoints: readonly Endpoint[]
   readonly #viewers = new Set<WebSocket>()
 
-  constructor(server: Server, parts: UpgradeParts) {
-    this.#parts = parts
-    server.on('upgrade', (request, socket, head) => this.#onUpgrade(request, socket, head))
+  constructor(http1: Server, http2: Http2Server, { engine, feed, admission, welcome }: UpgradeParts) {
+    this.#admission = admission
+    this.#engine = engine
+    this.#endpoints = [
+      endpointOf({
+        paths: new Set(['/mqtt', '/ws', '/', '/$iothub/websocket']), // conventions 4.1: those that clients of other hubs come with
+        subprotocols: ['mqtt', 'mqttv3.1'],
+        maxPayload: 1 * MiB, // a frame may hold several packets or a part of one, so its bound is not that of a packet
+        admit: () => admission.assertRoom(engine.connections.size),
+        open: (webSocket, carrier, address) => openMqtt(engine, webSocket, carrier, address),
+      }),
+      endpointOf({
+        paths: new Set(['/live']),
+        subprotocols: [liveSubprotocol],
+        maxPayload: limits.liveMessageBytes,
+        admit: (address) => admission.assertAnonymous(address),
+        open: (webSocket) => this.#openLive(webSocket, feed, welcome()),
+      }),
+    ]
+    http1.on('upgrade', (request, socket, head) => this.#onUpgrade(request, socket, head))
+    http2.on('connect', (request) => this.#onConnect(request))
   }
 
   /** Ends the dashboards' sockets; MQTT connections are closed by the engine in their own words. */
@@ -56,31 +86,60 @@ export class Upgrades {
 
   #onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.on('error', ignoreError) // until ws takes it over
-    const { admission, engine } = this.#parts
     try {
-      const path = pathOf(request)
-      const offered = (request.headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim())
-      admission.assertOrigin(request.headers.origin, request.headers.host)
-      if (path === livePath && offered.includes(liveSubprotocol)) {
-        admission.assertAnonymous(addressOf(request))
-        this.#live.handleUpgrade(request, socket, head, (webSocket) => this.#openLive(webSocket))
-      } else if (mqttPaths.has(path) && offered.some((name) => mqttSubprotocols.includes(name))) {
-        admission.assertRoom(engine.connections.size)
-        this.#mqtt.handleUpgrade(request, socket, head, (webSocket) => openMqtt(engine, webSocket, request))
-      } else if (path === livePath || mqttPaths.has(path)) {
-        throw new Refusal('request-invalid', {
-          detail: `a WebSocket at ${path} names the subprotocol ${path === livePath ? liveSubprotocol : mqttSubprotocols.join(' or ')}`,
-        })
-      } else throw new Refusal('not-found', { path })
+      const { endpoint } = this.#assertOffered(request)
+      const address = this.#admission.peers.nameOfRequest(request)
+      endpoint.server.handleUpgrade(request, socket, head, (webSocket) => endpoint.open(webSocket, socket, address))
     } catch (error) {
-      if (!(error instanceof Refusal)) throw error
-      engine.metrics.refused(error.code)
-      refuseUpgrade(socket, error)
+      refuseUpgrade(socket, this.#refusalOf(error))
     }
   }
 
-  #openLive(webSocket: WebSocket): void {
-    const { engine, feed, welcome } = this.#parts
+  /** RFC 8441 section 5: the stream itself becomes the socket. It has no key to answer, and its end is that of the stream. */
+  #onConnect(request: Http2ServerRequest): void {
+    const stream = request.stream as ServerHttp2Stream
+    stream.on('error', ignoreError)
+    try {
+      asInHttp1(request)
+      if (request.headers[':protocol'] !== 'websocket') {
+        throw new Refusal('request-invalid', { detail: 'CONNECT opens a WebSocket here and nothing else' })
+      }
+      if (request.headers['sec-websocket-version'] !== '13') {
+        throw new Refusal('request-invalid', { detail: 'the version of WebSocket is 13' })
+      }
+      const asked = request as unknown as IncomingMessage // Node's compatibility API has the same surface
+      const { endpoint, subprotocol } = this.#assertOffered(asked)
+      const address = this.#admission.peers.nameOfRequest(asked)
+      stream.respond({ ':status': 200, 'sec-websocket-protocol': subprotocol })
+      endpoint.open(overStream(stream, endpoint.maxPayload), stream, address)
+    } catch (error) {
+      refuseConnect(stream, this.#refusalOf(error))
+    }
+  }
+
+  /** What the request asks for, when it may have it. */
+  #assertOffered(request: IncomingMessage): { endpoint: Endpoint; subprotocol: string } {
+    const { headers } = request
+    const path = pathOf(request)
+    const offered = (headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim())
+    this.#admission.assertOrigin(headers.origin, headers.host)
+    const endpoint = this.#endpoints.find(({ paths }) => paths.has(path))
+    if (endpoint === undefined) throw new Refusal('not-found', { path })
+    const subprotocol = endpoint.subprotocols.find((name) => offered.includes(name))
+    if (subprotocol === undefined) {
+      throw new Refusal('request-invalid', { detail: `a WebSocket at ${path} names the subprotocol ${endpoint.subprotocols.join(' or ')}` })
+    }
+    endpoint.admit(this.#admission.peers.addressOf(request))
+    return { endpoint, subprotocol }
+  }
+
+  #refusalOf(error: unknown): Refusal {
+    if (!(error instanceof Refusal)) throw error
+    this.#engine.metrics.refused(error.code)
+    return error
+  }
+
+  #openLive(webSocket: WebSocket, feed: Feed, welcome: Welcome): void {
     webSocket.on('error', ignoreError)
     const wire: LiveWire = {
       get waitingBytes() {
@@ -90,7 +149,7 @@ export class Upgrades {
       close: (code, reason) => webSocket.close(code, reason),
     }
     try {
-      const connection = new LiveConnection(wire, feed, welcome())
+      const connection = new LiveConnection(wire, feed, welcome)
       this.#viewers.add(webSocket)
       webSocket.on('message', (bytes: Buffer) => connection.onText(bytes.toString()))
       webSocket.on('close', () => {
@@ -98,13 +157,11 @@ export class Upgrades {
         connection.onClosed()
       })
     } catch (error) {
-      if (!(error instanceof Refusal)) throw error
-      engine.metrics.refused(error.code)
-      webSocket.close(error.row.ws, error.message)
+      const refusal = this.#refusalOf(error)
+      webSocket.close(refusal.row.ws, refusal.message)
     }
   }
 }
-
 class WebSocketWire implements Wire {
   readonly transport = 'mqtt-ws'
   readonly #webSocket: WebSocket
@@ -140,8 +197,8 @@ class WebSocketWire implements Wire {
   }
 }
 
-function openMqtt(engine: Engine, webSocket: WebSocket, request: IncomingMessage): void {
-  const connection = new MqttConnection(engine, new WebSocketWire(webSocket, addressOf(request)))
+function openMqtt(engine: Engine, webSocket: WebSocket, carrier: Duplex, address: string): void {
+  const connection = new MqttConnection(engine, new WebSocketWire(webSocket, address))
   webSocket.on('error', ignoreError)
   webSocket.on('message', (bytes: Buffer, isBinary: boolean) => {
     if (isBinary) {
@@ -152,8 +209,25 @@ function openMqtt(engine: Engine, webSocket: WebSocket, request: IncomingMessage
     webSocket.close(refusal.row.ws, refusal.message)
     connection.close(refusal)
   })
-  request.socket.on('drain', () => connection.onDrain())
+  carrier.on('drain', () => connection.onDrain())
   webSocket.on('close', (code) => connection.onWireClosed(`the WebSocket closed with ${code}`))
+}
+
+function endpointOf(endpoint: Omit<Endpoint, 'server'>): Endpoint {
+  const { maxPayload, subprotocols } = endpoint
+  const handleProtocols = (offered: Set<string>) => subprotocols.find((name) => offered.has(name)) ?? false
+  return { ...endpoint, server: new WebSocketServer({ ...bounds, maxPayload, noServer: true, clientTracking: false, handleProtocols }) }
+}
+
+interface Attachable {
+  setSocket(carrier: Duplex, head: Buffer, options: typeof bounds & { readonly maxPayload: number }): void
+}
+
+/** A WebSocket whose handshake is done. `setSocket` is what ws itself calls then; it is not documented, so ws is pinned and a test keeps it. */
+function overStream(stream: ServerHttp2Stream, maxPayload: number): WebSocket {
+  const webSocket = new WebSocket(null as unknown as string, undefined, { ...bounds })
+  ;(webSocket as unknown as Attachable).setSocket(stream, Buffer.alloc(0), { ...bounds, maxPayload })
+  return webSocket
 }
 
 function refuseUpgrade(socket: Duplex, refusal: Refusal): void {
@@ -164,14 +238,16 @@ function refuseUpgrade(socket: Duplex, refusal: Refusal): void {
   )
 }
 
+function refuseConnect(stream: ServerHttp2Stream, refusal: Refusal): void {
+  const problem = problemOf(refusal)
+  stream.respond({ ':status': problem.status, 'content-type': 'application/problem+json' })
+  stream.end(JSON.stringify(problem), () => stream.close())
+}
+
 function pathOf(request: IncomingMessage): string {
   const url = request.url ?? '/'
   const end = url.indexOf('?')
   return end === -1 ? url : url.slice(0, end)
-}
-
-function addressOf(request: IncomingMessage): string {
-  return `${request.socket.remoteAddress}:${request.socket.remotePort}`
 }
 
 /** `close` follows. */

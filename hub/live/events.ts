@@ -9,7 +9,41 @@ import type { Feed, Frame, Viewer } from './feed.ts'
 /** A comment line this often keeps proxies and half-open detection content. */
 const heartbeatMs = 15_000
 
-export function eventRoutes(app: FastifyInstance, feed: Feed): void {
+interface OpenStream {
+  /** Nothing comes behind it. */
+  end(lastEvent: string): void
+  destroy(): void
+}
+
+/** The streams that are open, for the hub's stop. */
+export class EventStreams {
+  readonly #open = new Set<OpenStream>()
+
+  get size(): number {
+    return this.#open.size
+  }
+
+  add(stream: OpenStream): void {
+    this.#open.add(stream)
+  }
+
+  delete(stream: OpenStream): void {
+    this.#open.delete(stream)
+  }
+
+  /** The last event says why, and after how long to come again. */
+  closeAll({ code, message, row: { retry } }: Refusal, retryMs: () => number): void {
+    for (const stream of this.#open) {
+      stream.end(`retry: ${retryMs()}\nevent: error\ndata: ${JSON.stringify({ code, detail: message, retry })}\n\n`)
+    }
+  }
+
+  destroyAll(): void {
+    for (const stream of this.#open) stream.destroy()
+  }
+}
+
+export function eventRoutes(app: FastifyInstance, feed: Feed, streams: EventStreams): void {
   app.get(
     '/v1/events',
     {
@@ -57,9 +91,21 @@ export function eventRoutes(app: FastifyInstance, feed: Feed): void {
       const heartbeat = setInterval(() => {
         if (viewer.writable) raw.write(':\n\n')
       }, heartbeatMs)
-      raw.on('close', () => {
+      const leave = () => {
         clearInterval(heartbeat)
         feed.close(view)
+      }
+      const stream: OpenStream = {
+        end(lastEvent) {
+          leave()
+          raw.end(lastEvent)
+        },
+        destroy: () => raw.destroy(),
+      }
+      streams.add(stream)
+      raw.on('close', () => {
+        leave()
+        streams.delete(stream)
       })
     },
   )

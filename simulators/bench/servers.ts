@@ -90,7 +90,8 @@ async function startFloor(): Promise<Server> {
 }
 
 async function startHub(folder: string, durability: string): Promise<Server> {
-  const settings = ['--mqtt-port', '0', '--http-port', '0', '--data', folder, '--durability', durability, '--log-level', 'warn']
+  const ports = ['--mqtt-port', '0', '--http-port', '0', '--mqtts-port', 'off', '--https-port', 'off']
+  const settings = [...ports, '--data', folder, '--durability', durability, '--log-level', 'warn']
   const hub = await startHubProcess(settings, { wrapper: pinnedTo(0) })
   const stop = async () => void (await hub.stop())
   return { pid: hub.pid, mqttPort: hub.mqtt, webSocketPort: hub.http, stop }

@@ -191,7 +191,7 @@ test('a body that does not arrive is refused after a while, and the connection c
   clock.advance(limits.bodySeconds + 3)
   await closed
   assert.match(text, /^HTTP\/1\.1 408 /)
-  assert.match(text, /"code":"body-timeout"/)
+  assert.match(text, /"code":"body-too-slow"/)
   // Another, declared too large, is refused before it comes.
   const large = connect(Number(new URL(hub.url).port), '127.0.0.1')
   t.after(() => large.destroy())

@@ -35,7 +35,7 @@ export function newFolder(t: TestContext): string {
 /** In this process: fast to start, and its parts can be looked at. */
 export async function startHub(t: TestContext, changes: Partial<Settings> = {}, clock?: Clock): Promise<InProcessHub> {
   const folder = changes.data ?? newFolder(t)
-  const settings = settingsWith({ mqttPort: 0, httpPort: 0, ...changes, data: folder })
+  const settings = settingsWith({ mqttPort: 0, httpPort: 0, mqttsPort: 'off', httpsPort: 'off', ...changes, data: folder })
   const log = pino({ level: process.env['MOORING_TEST_LOG'] ?? 'silent' }, pino.destination({ dest: 2, sync: true }))
   let fatal: Error | undefined
   const hub = await start({ settings, log, ...(clock === undefined ? {} : { clock }), onFatal: (error) => (fatal = error) })
@@ -62,7 +62,8 @@ export interface HubProcess extends TestHub {
 /** As a process of its own, started the way `npm start` does: for kill -9, signals and exit codes. */
 export async function spawnHub(t: TestContext, folder: string, ...flags: string[]): Promise<HubProcess> {
   const main = join(import.meta.dirname, '..', '..', 'hub', 'main.ts')
-  const args = [main, '--ready-json', '--mqtt-port', '0', '--http-port', '0', '--data', folder, '--log-level', 'warn', ...flags]
+  const ports = ['--mqtt-port', '0', '--http-port', '0', '--mqtts-port', 'off', '--https-port', 'off']
+  const args = [main, '--ready-json', ...ports, '--data', folder, '--log-level', 'warn', ...flags]
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
   let stderr = ''
   child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
