@@ -173,6 +173,14 @@ export const refusals = {
   },
   // ── cursors and sessions of the JSON protocol ──
   'frame-invalid': { mqtt: 0x82, http: 400, ws: 1007, retry: false, sentence: 'The frame is refused: {detail}.' },
+  'hello-timeout': { mqtt: 0x80, http: 408, ws: 1008, retry: true, sentence: 'No hello came within {seconds} s (limits.connectSeconds).' },
+  'text-only': {
+    mqtt: 0x81,
+    http: 400,
+    ws: 1003,
+    retry: false,
+    sentence: 'The JSON protocol is sent in text messages; this one was binary.',
+  },
   'cursor-invalid': {
     mqtt: 0x83,
     http: 400,

@@ -1,6 +1,7 @@
 // Every part of the hub, built and joined on one page. What is built here is all there is.
 //
 //   sockets → listen ┬ mqtt ┐
+//                    ├ json │
 //                    ├ api  ├→ session → routing → store ⇒ writer thread: journal, commit, series
 //                    └ live ┘                          ⇒ reader thread: history
 //                      sys: counters and gauges, said below $SYS
@@ -11,6 +12,7 @@ import type { Listeners } from './api/parts.ts'
 import { type Clock, systemClock } from './clock.ts'
 import type { Settings } from './config.ts'
 import { Refusal } from './errors.ts'
+import { JsonEngine } from './json/engine.ts'
 import { Uplinks } from './json/uplinks.ts'
 import { Admission } from './listen/admission.ts'
 import { Certificates } from './listen/certificates.ts'
@@ -105,8 +107,19 @@ export async function startHub({ settings, log, clock = systemClock, onFatal }: 
     methods,
     authenticate: ({ address }) => admission.assertAnonymous(address),
   })
+  const json = new JsonEngine({
+    router,
+    sessions,
+    store,
+    wheel,
+    clock,
+    metrics,
+    log,
+    authenticate: ({ address }) => admission.assertAnonymous(address),
+  })
+  const connections = () => engine.connections.size + json.connections.size
   const figures = new FiguresEverySecond(
-    { store, router, devices, sessions, metrics, clock, connections: () => engine.connections.size, connected: () => presence.connected },
+    { store, router, devices, sessions, metrics, clock, connections, connected: () => presence.connected },
     (now) => feed.onFigures(now),
   )
   const { sysIntervalSeconds } = settings
@@ -130,7 +143,7 @@ export async function startHub({ settings, log, clock = systemClock, onFatal }: 
   const dashboardFolder = join(import.meta.dirname, '..', 'dashboard', 'dist')
   const { http1, http2, ...http } = await createHttpServers({ api, feed, eventStreams, uplinks, admission, wheel, log, dashboardFolder })
   const welcome = () => ({ hub: { version, durability: store.durability, startedAt }, now: clock.now() })
-  const upgrades = new Upgrades(http1, http2, { engine, feed, admission, welcome })
+  const upgrades = new Upgrades(http1, http2, { engine, json, feed, admission, welcome })
   const ports = new Ports({ settings, log, wheel, peers: admission.peers, mqtt: mqttTaker(engine, admission), http1, http2 })
   let certificates: Certificates | undefined
   const tlsMaterial = async () => {
@@ -148,9 +161,11 @@ export async function startHub({ settings, log, clock = systemClock, onFatal }: 
     uplinks.closeAll(why)
     upgrades.closeViewers(why)
     engine.closeAll(why)
-    await emptied(() => engine.connections.size === 0 && uplinks.size === 0, farewellMs)
+    json.closeAll(why)
+    await emptied(() => connections() === 0 && uplinks.size === 0, farewellMs)
     const httpClosed = http.close() // not before: it cuts all connections
     engine.destroyAll()
+    json.destroyAll()
     uplinks.destroyAll()
     upgrades.destroyViewers()
     http.destroyAll()

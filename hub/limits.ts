@@ -16,6 +16,11 @@ const table = {
   ],
   authenticationBytes: [4 * KiB, 'data of one AUTH packet; SCRAM takes some 200 bytes, of someone we do not know yet'],
   authenticationSteps: [8, "a client's packets in one AUTH exchange; SCRAM takes two"],
+  keepAliveSeconds: [30, 'the keep-alive of a JSON client that asks for none: most routers on the way forget what is silent for a minute'],
+  keepAliveSecondsMin: [5, '… the shortest one may ask for: each costs a ping'],
+  keepAliveSecondsMax: [300, '… and the longest, so that a client which is gone is known to be gone'],
+  clientIdBytes: [128, 'a client identifier of the JSON protocol, as long as that of a device'],
+  jsonFrameBytes: [384 * KiB, 'one frame of the JSON protocol: the largest payload in base64, and what stands around it'],
   unansweredPublishes: [64, 'PUBLISHes of one client that may wait for their commit; past it nothing more is read from it for that moment'],
   receiveMaximum: [
     1024,
@@ -135,6 +140,7 @@ assert(limits.packetBytes < limits.batchBytes, 'a batch must hold the largest pa
 assert(limits.bodyBytes < limits.batchBytes, 'a batch must hold the largest body')
 assert(limits.connectBytes <= limits.packetBytes, 'a CONNECT is a packet')
 assert(limits.packetBytes <= limits.outboxBytes, 'an outbox must hold the largest message')
+assert(limits.jsonFrameBytes >= limits.packetBytes * 1.5, 'a frame must hold the largest payload, in base64 too')
 assert(limits.lineBytes <= limits.bodyBytes, 'a line is part of a body')
 assert(limits.lineBytes <= limits.unansweredLineBytes, 'a stream must be able to take its largest line')
 assert(limits.packetBytes <= limits.pageRetainedBytes, 'a page must hold the largest retained message')

@@ -1,7 +1,7 @@
 // Frames of the hub as JSON text. A message on its way to many is encoded once.
-import { isUtf8 } from 'node:buffer'
 import type { Message } from '../../devices/message.ts'
 import type { Refusal } from '../errors.ts'
+import { payloadMember } from '../routing/payload.ts'
 import type { Passing } from '../session/connection.ts'
 import type { Cursors } from '../store/cursors.ts'
 import type { FrameId } from './frames.ts'
@@ -35,21 +35,6 @@ function place(message: Message, how: Passing, cursors: Cursors): string {
   const cursor = cursorOf(message, how, cursors)
   const said = cursor === undefined ? '' : `,"cursor":"${cursor}"`
   return how === 'live' ? said : how === 'history' ? `${said},"history":true` : ',"retain":true'
-}
-
-/** A payload as a member of a frame: `payload` when it is JSON, `text` when it is UTF-8, else `base64`. */
-export function payloadMember(payload: Uint8Array): string {
-  const bytes = Buffer.from(payload.buffer, payload.byteOffset, payload.length)
-  if (!isUtf8(bytes)) return `"base64":"${bytes.toString('base64')}"`
-  const text = bytes.toString()
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch {
-    return `"text":${JSON.stringify(text)}`
-  }
-  // As it came, so that no digit is lost; unless it is written over several lines, and a frame is one.
-  return `"payload":${/[\n\r]/.test(text) ? JSON.stringify(value) : text}`
 }
 
 function commandPrefix(clientId: string): string {

@@ -1,10 +1,12 @@
 // WebSockets, by an upgrade of HTTP/1.1 (RFC 6455) and by an extended CONNECT of HTTP/2 (RFC 8441): subprotocol `mqtt` carries MQTT,
-// `mooring.live` the dashboard's view. The only import of ws.
+// `mooring.json` the JSON protocol, `mooring.live` the dashboard's view. The only import of ws.
 import type { IncomingMessage, Server } from 'node:http'
 import type { Http2Server, Http2ServerRequest, ServerHttp2Stream } from 'node:http2'
 import type { Duplex } from 'node:stream'
 import { WebSocket, WebSocketServer } from 'ws'
 import { problemOf, Refusal } from '../errors.ts'
+import type { JsonEngine } from '../json/engine.ts'
+import { jsonSubprotocol, serveSocket } from '../json/socket.ts'
 import { limits, MiB } from '../limits.ts'
 import { LiveConnection, type LiveWire, liveSubprotocol, type Welcome } from '../live/connection.ts'
 import type { Feed } from '../live/feed.ts'
@@ -16,6 +18,7 @@ import { asInHttp1 } from './http2.ts'
 
 export interface UpgradeParts {
   readonly engine: Engine
+  readonly json: JsonEngine
   readonly feed: Feed
   readonly admission: Admission
   welcome(): Welcome
@@ -52,7 +55,7 @@ export class Upgrades {
   readonly #endpoints: readonly Endpoint[]
   readonly #viewers = new Set<WebSocket>()
 
-  constructor(http1: Server, http2: Http2Server, { engine, feed, admission, welcome }: UpgradeParts) {
+  constructor(http1: Server, http2: Http2Server, { engine, json, feed, admission, welcome }: UpgradeParts) {
     this.#admission = admission
     this.#engine = engine
     this.#endpoints = [
@@ -60,8 +63,15 @@ export class Upgrades {
         paths: new Set(['/mqtt', '/ws', '/', '/$iothub/websocket']), // conventions 4.1: those that clients of other hubs come with
         subprotocols: ['mqtt', 'mqttv3.1'],
         maxPayload: 1 * MiB, // a frame may hold several packets or a part of one, so its bound is not that of a packet
-        admit: () => admission.assertRoom(engine.connections.size),
+        admit: () => admission.assertRoom(engine.connections.size + json.connections.size),
         open: (webSocket, carrier, address) => openMqtt(engine, webSocket, carrier, address),
+      }),
+      endpointOf({
+        paths: new Set(['/v1/session']),
+        subprotocols: [jsonSubprotocol],
+        maxPayload: limits.jsonFrameBytes,
+        admit: () => admission.assertRoom(engine.connections.size + json.connections.size),
+        open: (webSocket, carrier, address) => serveSocket(json, webSocket, carrier, address),
       }),
       endpointOf({
         paths: new Set(['/live']),

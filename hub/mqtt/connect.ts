@@ -18,7 +18,7 @@ export function onConnect(connection: MqttConnection, packet: ConnectPacket): vo
   connection.packetBytesMax = packet.maximumPacketSize ?? Number.POSITIVE_INFINITY // before anything is answered, a refusal too
   connection.isBridge = packet.bridge
   connection.wantsCursors = asksForCursors(packet.userProperties)
-  const clientId = packet.clientId === '' ? engine.assignClientId() : packet.clientId
+  const clientId = packet.clientId === '' ? engine.sessions.newClientId() : packet.clientId
   if (packet.authenticationMethod !== undefined) {
     const { authenticationMethod: method, authenticationData: data } = packet
     authenticate(connection, method, data, (proof) => admit(connection, packet, clientId, proof)) // from whatever address it comes

@@ -6,10 +6,10 @@ import type { Metrics } from '../metrics.ts'
 import type { Router } from '../routing/router.ts'
 import type { Sessions } from '../session/sessions.ts'
 import type { Journal } from '../store/store.ts'
+import { Turn } from '../turn.ts'
 import type { Wheel } from '../wheel.ts'
 import type { AuthenticationMethod } from './auth.ts'
 import type { MqttConnection } from './connection.ts'
-import { Turn } from './turn.ts'
 
 export interface EngineParts {
   readonly router: Router
@@ -40,7 +40,6 @@ export class Engine {
   readonly authenticate: EngineParts['authenticate']
   readonly turn = new Turn()
   readonly connections = new Set<MqttConnection>()
-  #lastAnonymous = 0
 
   constructor(parts: EngineParts) {
     this.router = parts.router
@@ -53,16 +52,6 @@ export class Engine {
     this.keepAliveMaxSeconds = parts.keepAliveMaxSeconds
     this.methods = parts.methods
     this.authenticate = parts.authenticate
-  }
-
-  /** A client identifier for a client that brought none; not used by any session of this run.  5: [MQTT-3.1.3-6] */
-  assignClientId(): string {
-    let clientId: string
-    do {
-      this.#lastAnonymous++
-      clientId = `auto-${this.clock.now().toString(36)}-${this.#lastAnonymous.toString(36)}`
-    } while (this.sessions.find(clientId) !== undefined) // someone may have chosen it
-    return clientId
   }
 
   closeAll(why: Refusal): void {

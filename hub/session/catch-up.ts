@@ -5,8 +5,8 @@ import { limits } from '../limits.ts'
 import type { Journal, PastPage, Store, Waiter } from '../store/store.ts'
 
 /** What catching up asks of the store. */
-export interface PastStore extends Pick<Store, 'past'> {
-  readonly journal: Pick<Journal, 'after' | 'newestMessageSeq'>
+export interface PastStore extends Pick<Store, 'past' | 'durability'> {
+  readonly journal: Pick<Journal, 'after' | 'newestMessageSeq' | 'storedSeq'>
 }
 
 /** Who is brought up to date. */
@@ -31,7 +31,7 @@ interface Ahead {
 
 type State = 'paused' | 'looking' | 'joined'
 
-/** How long a look waits that finds the newest messages not yet on disk: in `memory` durability they are delivered before. */
+/** How long a look waits for messages that are not yet where it sees them: in `memory` durability they are delivered before. */
 const lookAgainMs = 5
 
 export class CatchUp implements Waiter {
@@ -108,9 +108,20 @@ export class CatchUp implements Waiter {
     this.#store.journal.after(this, this.#look)
   }
 
-  /** All up to the horizon is on disk, where a look sees it. */
+  /** All up to the horizon is on disk, where a look sees it; or, in `memory` durability, on its way there. */
   stored(look: number): void {
     if (look !== this.#look || this.#state !== 'looking') return
+    const { durability, journal } = this.#store
+    if (durability !== 'memory' || journal.storedSeq >= this.#horizon) this.#read(look)
+    else setTimeout(() => this.stored(look), lookAgainMs).unref()
+  }
+
+  /** What could not be stored nobody is owed; the rest is there. */
+  failed(look: number): void {
+    if (look === this.#look && this.#state === 'looking') this.#read(look)
+  }
+
+  #read(look: number): void {
     const query = { filters: this.#target.filters, afterSeq: this.#position, toSeq: this.#horizon }
     this.#store.past(query).then(
       (page) => this.#onPage(look, page),
@@ -122,21 +133,14 @@ export class CatchUp implements Waiter {
     )
   }
 
-  /** What could not be stored nobody is owed; the rest is there. */
-  failed(look: number): void {
-    this.stored(look)
-  }
-
   #onPage(look: number, { messages, toSeq, trimmedSeq }: PastPage): void {
     if (look !== this.#look) return
     if (trimmedSeq > this.#position) this.#target.missed(this.#position, trimmedSeq)
-    const isStuck = toSeq <= this.#position
     this.#position = Math.max(this.#position, toSeq)
     for (const message of messages) this.#target.take(message)
     if (look !== this.#look) return // the target was closed by what it took
     const ahead = this.#ahead?.messages
-    if (isStuck && this.#position < this.#horizon) setTimeout(() => this.stored(look), lookAgainMs)
-    else if (this.#position < this.#horizon || ahead === undefined) {
+    if (this.#position < this.#horizon || ahead === undefined) {
       this.pause()
       this.go()
     } else this.#join(ahead)

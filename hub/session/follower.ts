@@ -4,7 +4,7 @@ import type { Message } from '../../devices/message.ts'
 import { Refusal } from '../errors.ts'
 import type { Router } from '../routing/router.ts'
 import type { Subscription } from '../routing/topic-tree.ts'
-import { CatchUp, type CatchUpTarget } from './catch-up.ts'
+import { CatchUp, type CatchUpTarget, type PastStore } from './catch-up.ts'
 import type { FollowingConnection, Passing } from './connection.ts'
 import { Replay } from './replay.ts'
 import type { Session } from './session.ts'
@@ -19,7 +19,7 @@ export class Follower implements CatchUpTarget {
   readonly #router: Router
   readonly #main: CatchUp
   /** Of new subscriptions, the first of them under way; they come before what the session itself goes on with. */
-  #histories: CatchUp[] | undefined = undefined
+  #histories: History[] | undefined = undefined
   /** Retained messages that new subscriptions are owed; they come before everything. */
   #replay: Replay | undefined = undefined
   #acknowledgedSeq: number
@@ -68,15 +68,34 @@ export class Follower implements CatchUpTarget {
     this.flush()
   }
 
-  /** What matches the filter of a new subscription, from there to where the session stands. */
-  readHistory(filter: string, afterSeq: number): void {
+  /**
+   * What matches the filter of a subscription, from there to where the session stands now. Where it begins may still be asked of the store:
+   * until that is known the session waits, because its history comes first. One of the same filter that is under way ends.
+   */
+  readHistory(filter: string, from: number | Promise<number>): void {
+    this.endHistory(filter)
     const untilSeq = this.seq
-    if (afterSeq >= untilSeq) return
+    if (from === this.#sessions.store.journal.newestSeq) return
+    // What was published before the subscription and is not yet stored reaches no live subscriber, so the session itself looks again, too.
     this.#main.seek(untilSeq)
     this.#main.pause()
+    const history = new History(filter, this, this.#sessions.store, untilSeq)
     this.#histories ??= []
-    this.#histories.push(new CatchUp(this.#sessions.store, new HistoryTarget(filter, this), afterSeq, untilSeq))
-    this.flush()
+    this.#histories.push(history)
+    if (typeof from === 'number') history.begin(from)
+    else
+      from.then(
+        (seq) => history.begin(seq),
+        (error: Error) => this.failed(error),
+      )
+  }
+
+  /** The subscription is gone, or begins anew. */
+  endHistory(filter: string): void {
+    const history = this.#histories?.find((one) => one.filter === filter)
+    if (history === undefined) return
+    history.pause()
+    this.historyIsOver(history)
   }
 
   // ── to the client ──
@@ -170,9 +189,9 @@ export class Follower implements CatchUpTarget {
     else this.#pass(following, message, how)
   }
 
-  historyIsOver(): void {
-    this.#histories?.shift()
-    if (this.#histories?.length === 0) this.#histories = undefined
+  historyIsOver(history: History): void {
+    const left = this.#histories?.filter((one) => one !== history)
+    this.#histories = left?.length === 0 ? undefined : left
     this.flush()
   }
 
@@ -183,13 +202,37 @@ export class Follower implements CatchUpTarget {
 }
 
 /** The history of one filter, which ends where its session stood when it subscribed. */
-class HistoryTarget implements CatchUpTarget {
-  readonly filters: readonly string[]
+class History implements CatchUpTarget {
+  readonly filter: string
   readonly #follower: Follower
+  readonly #untilSeq: number
+  readonly #catchUp: CatchUp
+  /** It is known where it begins. */
+  #isKnown = false
 
-  constructor(filter: string, follower: Follower) {
-    this.filters = [filter]
+  constructor(filter: string, follower: Follower, store: PastStore, untilSeq: number) {
+    this.filter = filter
     this.#follower = follower
+    this.#untilSeq = untilSeq
+    this.#catchUp = new CatchUp(store, this, untilSeq, untilSeq)
+  }
+
+  begin(afterSeq: number): void {
+    this.#isKnown = true
+    this.#catchUp.seek(Math.min(afterSeq, this.#untilSeq))
+    this.#follower.flush()
+  }
+
+  go(): void {
+    if (this.#isKnown) this.#catchUp.go()
+  }
+
+  pause(): void {
+    this.#catchUp.pause()
+  }
+
+  get filters(): readonly string[] {
+    return [this.filter]
   }
 
   get writable(): boolean {
@@ -205,7 +248,7 @@ class HistoryTarget implements CatchUpTarget {
   }
 
   caughtUp(): void {
-    this.#follower.historyIsOver()
+    this.#follower.historyIsOver(this)
   }
 
   failed(error: Error): void {

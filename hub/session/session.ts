@@ -22,14 +22,16 @@ export type Presence =
   | { readonly at: 'away' }
   | { readonly at: 'ended' }
 
+const none: ReadonlyMap<string, Subscription> = new Map()
+
 export class Session implements Timed, Member, Waiter {
   readonly clientId: string
   #number: number
   readonly #sessions: Sessions
   readonly #router: Router
   #presence: Presence = { at: 'away' }
-  readonly subscriptions = new Map<string, Subscription>()
-  /** Built when first needed: most devices publish and never hear anything. */
+  /** Built when first needed, like the next two: most devices publish and never hear anything. */
+  #subscriptions: Map<string, Subscription> | undefined = undefined
   #deliveries: Deliveries | undefined = undefined
   /** There when its client goes by cursor; such a session owes nothing one by one. */
   #follower: Follower | undefined = undefined
@@ -89,6 +91,11 @@ export class Session implements Timed, Member, Waiter {
     return this.#follower
   }
 
+  /** By their filters. */
+  get subscriptions(): ReadonlyMap<string, Subscription> {
+    return this.#subscriptions ?? none
+  }
+
   get outboxCount(): number {
     return this.#deliveries?.waiting ?? 0
   }
@@ -102,7 +109,7 @@ export class Session implements Timed, Member, Waiter {
     this.#follower?.left()
     if (presence.at === 'away') return
     for (const subscription of this.subscriptions.values()) this.#remove(subscription)
-    this.subscriptions.clear()
+    this.#subscriptions = undefined
     if (this.#deliveries !== undefined) this.#deliveries.ended()
     else if (this.#number !== 0) this.#sessions.sessionLog.ended(this.#number)
   }
@@ -152,7 +159,8 @@ export class Session implements Timed, Member, Waiter {
       if (begun === undefined) tree.add(subscription)
       else this.#ownHistories().add(subscription, begun)
     }
-    this.subscriptions.set(filter, subscription)
+    this.#subscriptions ??= new Map()
+    this.#subscriptions.set(filter, subscription)
   }
 
   /** Sends the retained messages of its filter, as a new subscription is owed.  5: [MQTT-3.3.1-9] */
@@ -166,7 +174,8 @@ export class Session implements Timed, Member, Waiter {
     const subscription = this.subscriptions.get(filter)
     if (subscription === undefined) return false
     this.#remove(subscription)
-    this.subscriptions.delete(filter)
+    this.#subscriptions?.delete(filter)
+    this.#follower?.endHistory(filter)
     if (this.#number !== 0) this.#sessions.sessionLog.unsubscribed(this.#number, filter)
     return true
   }

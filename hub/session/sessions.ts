@@ -29,8 +29,11 @@ export interface OpenOptions {
 }
 
 /** What sessions ask of the store. */
-export type SessionStore = Pick<Store, 'sessionLog' | 'owed' | 'lastSessionAtStart' | 'past' | 'seqOfLast' | 'seqAt' | 'cursors'> & {
-  readonly journal: Pick<Journal, 'after' | 'newestSeq' | 'newestMessageSeq'>
+export type SessionStore = Pick<
+  Store,
+  'sessionLog' | 'owed' | 'lastSessionAtStart' | 'past' | 'seqOfLast' | 'seqAt' | 'cursors' | 'durability'
+> & {
+  readonly journal: Pick<Journal, 'after' | 'newestSeq' | 'newestMessageSeq' | 'storedSeq'>
 }
 
 export class Sessions {
@@ -48,6 +51,7 @@ export class Sessions {
   #online = 0
   #countMax = 0
   #expired = 0
+  #lastAnonymous = 0
   #lastNumber: number
 
   constructor(store: SessionStore, router: Router, wheel: Wheel, clock: Clock, metrics: Metrics, watcher: SessionWatcher) {
@@ -92,6 +96,16 @@ export class Sessions {
 
   find(clientId: string): Session | undefined {
     return this.#sessions.get(clientId)
+  }
+
+  /** A client identifier for a client that brought none; not used by any session of this run.  5: [MQTT-3.1.3-6] */
+  newClientId(): string {
+    let clientId: string
+    do {
+      this.#lastAnonymous++
+      clientId = `auto-${this.#clock.now().toString(36)}-${this.#lastAnonymous.toString(36)}`
+    } while (this.find(clientId) !== undefined) // someone may have chosen it
+    return clientId
   }
 
   /** What the store still has of what an earlier run owed this session. */

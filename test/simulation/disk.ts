@@ -90,6 +90,7 @@ export class Disk {
     this.#memory = memory
     return {
       journal,
+      durability: 'fsync' as const,
       sessionLog: new SqliteSessionLog(journal),
       cursors: new Cursors(epochs),
       past: async (query: PastQuery) => past.page(query),

@@ -85,15 +85,6 @@ export function pastContract(name: string, open: OpenStore): void {
     assert.equal((await pastOf(store, ['large'])).length, 6)
   })
 
-  test(`${name}: a look never says that it has seen what is not on disk`, async (t) => {
-    const store = await open(t, newFolder(t), 'memory')
-    publish(store, 'a', '1', { flags: 1 })
-    await stored(store)
-    const seq = publish(store, 'a', '2', { flags: 1 })
-    const page = await store.past({ filters: ['a'], afterSeq: 0, toSeq: seq })
-    assert.equal(page.messages.length, page.toSeq === seq ? 2 : page.toSeq === seq - 1 ? 1 : 0)
-  })
-
   test(`${name}: the newest of a filter are found by their count`, async (t) => {
     const { store, first } = await withMessages(t)
     const last = async (count: number, filters = ['a/0', 'a/1']) =>

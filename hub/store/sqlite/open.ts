@@ -156,8 +156,7 @@ class SqliteStore implements Store {
   }
 
   past(query: PastQuery): Promise<PastPage> {
-    // What is told before it is on disk, in memory durability, the reader does not see yet.
-    return this.#reader.call('past', [{ ...query, toSeq: Math.min(query.toSeq, this.journal.storedSeq) }])
+    return this.#reader.call('past', [query])
   }
 
   async seqOfLast(filters: readonly string[], count: number): Promise<number> {
