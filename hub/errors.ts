@@ -52,7 +52,7 @@ export const refusals = {
     sentence: 'MQTT over WebSocket is sent in binary frames; this one was text.',
   },
   'taken-over': { mqtt: 0x8e, http: 409, ws: 4005, retry: false, sentence: 'Another connection came with the client identifier {client}.' },
-  'shutting-down': { mqtt: 0x8b, http: 503, ws: 1012, retry: true, sentence: 'The hub is stopping; connect again in a moment.' },
+  'shutting-down': { mqtt: 0x8b, http: 503, ws: 1012, retry: true, sentence: 'The hub is stopping; connect again in {seconds} s.' },
   'receive-maximum-exceeded': {
     mqtt: 0x93,
     http: 429,
@@ -195,6 +195,13 @@ export const refusals = {
     ws: 4005,
     retry: false,
     sentence: 'The session of {client} is kept for MQTT; say clean to end it and begin anew.',
+  },
+  'session-unknown': {
+    mqtt: 0x85,
+    http: 404,
+    ws: 1008,
+    retry: false,
+    sentence: 'The client {client} has no session here; open it first, by GET /v1/session/events or a hello.',
   },
   // ── the store ──
   'store-full': {

@@ -14,6 +14,8 @@ import type { Settings } from './config.ts'
 import { Refusal } from './errors.ts'
 import { JsonEngine } from './json/engine.ts'
 import { Uplinks } from './json/uplinks.ts'
+import { onFrame } from './json/upward.ts'
+import { limits } from './limits.ts'
 import { Admission } from './listen/admission.ts'
 import { Certificates } from './listen/certificates.ts'
 import { Ports } from './listen/ports.ts'
@@ -57,7 +59,7 @@ export interface Hub {
 const signOfLifeMs = 10_000
 
 /** How long peers may take to read their goodbye at the stop. */
-const farewellMs = 1000
+const farewellMs = 3000
 
 /** Opens the store, builds the parts, listens. Throws with a sentence when the store, a port or the users cannot be had. */
 export async function startHub({ settings, log, clock = systemClock, onFatal }: HubOptions): Promise<Hub> {
@@ -118,6 +120,7 @@ export async function startHub({ settings, log, clock = systemClock, onFatal }: 
     authenticate: ({ address }) => admission.assertAnonymous(address),
   })
   const connections = () => engine.connections.size + json.connections.size
+  const assertRoom = () => admission.assertRoom(connections())
   const figures = new FiguresEverySecond(
     { store, router, devices, sessions, metrics, clock, connections, connected: () => presence.connected },
     (now) => feed.onFigures(now),
@@ -138,13 +141,30 @@ export async function startHub({ settings, log, clock = systemClock, onFatal }: 
     figures: () => figures.now(),
     listeners: () => listeners,
   }
-  const uplinks = new Uplinks({ router, journal: store.journal, wheel, metrics, log })
+  const uplinks = new Uplinks({
+    router,
+    journal: store.journal,
+    wheel,
+    metrics,
+    log,
+    framesOf: (client) => (frame, answer) => onFrame(json, client, frame, answer),
+  })
   const eventStreams = new EventStreams()
   const dashboardFolder = join(import.meta.dirname, '..', 'dashboard', 'dist')
-  const { http1, http2, ...http } = await createHttpServers({ api, feed, eventStreams, uplinks, admission, wheel, log, dashboardFolder })
+  const { http1, http2, ...http } = await createHttpServers({
+    api,
+    feed,
+    eventStreams,
+    uplinks,
+    down: { engine: json, assertRoom },
+    admission,
+    wheel,
+    log,
+    dashboardFolder,
+  })
   const welcome = () => ({ hub: { version, durability: store.durability, startedAt }, now: clock.now() })
-  const upgrades = new Upgrades(http1, http2, { engine, json, feed, admission, welcome })
-  const ports = new Ports({ settings, log, wheel, peers: admission.peers, mqtt: mqttTaker(engine, admission), http1, http2 })
+  const upgrades = new Upgrades(http1, http2, { engine, json, feed, admission, assertRoom, welcome })
+  const ports = new Ports({ settings, log, wheel, peers: admission.peers, mqtt: mqttTaker(engine, admission, assertRoom), http1, http2 })
   let certificates: Certificates | undefined
   const tlsMaterial = async () => {
     certificates = await openCertificates(settings, log, clock)
@@ -152,24 +172,18 @@ export async function startHub({ settings, log, clock = systemClock, onFatal }: 
     return certificates.material
   }
 
+  // Nobody comes any more; everyone is told why, in the words of its protocol, and when to come again; what was taken is stored.
   const stop = async () => {
-    const why = new Refusal('shutting-down')
     figures.stop()
     sys?.stop()
     ports.close()
     certificates?.close()
-    uplinks.closeAll(why)
-    upgrades.closeViewers(why)
-    engine.closeAll(why)
-    json.closeAll(why)
-    await emptied(() => connections() === 0 && uplinks.size === 0, farewellMs)
+    uplinks.closeAll(goodbye(), reconnectAfterSeconds)
+    for (const closing of [engine, json, upgrades]) closing.closeAll(goodbye)
+    eventStreams.closeAll(goodbye(), () => reconnectAfterSeconds() * 1000)
+    await emptied(() => connections() + uplinks.size + upgrades.viewers + eventStreams.size === 0, farewellMs)
     const httpClosed = http.close() // not before: it cuts all connections
-    engine.destroyAll()
-    json.destroyAll()
-    uplinks.destroyAll()
-    upgrades.destroyViewers()
-    http.destroyAll()
-    ports.destroyAll()
+    for (const left of [engine, json, uplinks, upgrades, eventStreams, http, ports]) left.destroyAll()
     await httpClosed
     wheel.stop()
     stopSigns()
@@ -200,6 +214,16 @@ function methodsOf({ scramFile }: Settings): ReadonlyMap<string, AuthenticationM
 function openCertificates({ tlsCert, tlsKey, tlsCa, tlsCrl, data, listen }: Settings, log: Logger, clock: Clock): Promise<Certificates> {
   const names = listen === '0.0.0.0' || listen === '::' ? [] : [listen]
   return Certificates.open({ cert: tlsCert, key: tlsKey, ca: tlsCa, crl: tlsCrl, folder: data, names }, log, clock)
+}
+
+/** Each peer is told another time. */
+function goodbye(): Refusal {
+  return new Refusal('shutting-down', { seconds: reconnectAfterSeconds() })
+}
+
+/** All lose the hub at once; they come back spread over a window. */
+function reconnectAfterSeconds(): number {
+  return 1 + Math.floor(Math.random() * limits.reconnectSpreadSeconds)
 }
 
 /** Resolves when `isEmpty` holds, or after `withinMs`. */

@@ -117,6 +117,14 @@ const table = {
   historyPageBytes: [256 * KiB, '… and their bytes; what a slow reader costs the memory'],
   historyScanBytes: [4 * MiB, 'journal that one look passes over: some milliseconds of the reader thread'],
   aheadMessages: [256, 'messages that may come for one client while it looks into the journal for the last time; past it, it looks again'],
+  // ── server-sent events and long-poll ──
+  pollMessages: [
+    256,
+    'messages in one answer to a long-poll, unless they come from one look into the journal; the rest waits for the next',
+  ],
+  pollBytes: [256 * KiB, '… and their bytes'],
+  pollSeconds: [60, 'a long-poll is held for no longer; common proxies give up then'],
+  reconnectSpreadSeconds: [10, 'clients that the hub has to send away come back spread over as long'],
   // ── live view ──
   viewers: [200, 'live sockets and event streams in all'],
   viewerPending: [20_000, 'changes waiting for one slow viewer; past it they are dropped and it is told to resync'],

@@ -55,8 +55,8 @@ export class JsonEngine {
     this.authenticate = parts.authenticate
   }
 
-  closeAll(why: Refusal): void {
-    for (const connection of this.connections) connection.close(why)
+  closeAll(why: () => Refusal): void {
+    for (const connection of this.connections) connection.close(why())
   }
 
   destroyAll(): void {

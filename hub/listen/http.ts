@@ -20,6 +20,7 @@ import { publishRoutes } from '../api/publish.ts'
 import { retainedRoutes } from '../api/retained.ts'
 import { telemetryRoutes } from '../api/telemetry.ts'
 import { problemOf, Refusal } from '../errors.ts'
+import { type DownParts, downRoutes } from '../json/routes.ts'
 import { streamRoutes } from '../json/stream.ts'
 import type { Uplinks } from '../json/uplinks.ts'
 import { limits } from '../limits.ts'
@@ -42,6 +43,7 @@ export interface HttpParts {
   readonly feed: Feed
   readonly eventStreams: EventStreams
   readonly uplinks: Uplinks
+  readonly down: DownParts
   readonly admission: Admission
   readonly wheel: Wheel
   readonly log: Logger
@@ -74,7 +76,7 @@ const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 const latecomersEveryMs = 2000
 
 export async function createHttpServers(parts: HttpParts): Promise<HttpServers> {
-  const { api, feed, eventStreams, uplinks, admission, wheel, log, dashboardFolder } = parts
+  const { api, feed, eventStreams, uplinks, down, admission, wheel, log, dashboardFolder } = parts
   const app = fastify({
     logger: false,
     bodyLimit: limits.bodyBytes,
@@ -126,6 +128,7 @@ export async function createHttpServers(parts: HttpParts): Promise<HttpServers> 
   publishRoutes(app, api)
   retainedRoutes(app, api)
   streamRoutes(app, uplinks)
+  downRoutes(app, down)
   eventRoutes(app, feed, eventStreams)
   hubRoutes(app, api)
   docsRoutes(app)

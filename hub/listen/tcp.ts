@@ -46,11 +46,11 @@ class TcpWire implements Wire {
 }
 
 /** Serves MQTT on the sockets it is given: TCP's own, and those of TLS after the handshake. */
-export function mqttTaker(engine: Engine, admission: Admission): (socket: Socket) => void {
+export function mqttTaker(engine: Engine, { peers }: Admission, assertRoom: () => void): (socket: Socket) => void {
   return (socket) => {
     socket.on('error', ignoreError)
     try {
-      admission.assertRoom(engine.connections.size)
+      assertRoom()
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
       engine.metrics.refused(error.code)
@@ -58,7 +58,7 @@ export function mqttTaker(engine: Engine, admission: Admission): (socket: Socket
       return
     }
     const moored = socket as MooredSocket
-    moored.mooring = new MqttConnection(engine, new TcpWire(socket, admission.peers.nameOf(socket)))
+    moored.mooring = new MqttConnection(engine, new TcpWire(socket, peers.nameOf(socket)))
     moored.on('data', onData)
     moored.on('drain', onDrain)
     moored.on('close', onClose)

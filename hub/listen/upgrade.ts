@@ -21,6 +21,8 @@ export interface UpgradeParts {
   readonly json: JsonEngine
   readonly feed: Feed
   readonly admission: Admission
+  /** Errors: `too-many-connections`. */
+  assertRoom(): void
   welcome(): Welcome
 }
 
@@ -55,7 +57,7 @@ export class Upgrades {
   readonly #endpoints: readonly Endpoint[]
   readonly #viewers = new Set<WebSocket>()
 
-  constructor(http1: Server, http2: Http2Server, { engine, json, feed, admission, welcome }: UpgradeParts) {
+  constructor(http1: Server, http2: Http2Server, { engine, json, feed, admission, assertRoom, welcome }: UpgradeParts) {
     this.#admission = admission
     this.#engine = engine
     this.#endpoints = [
@@ -63,14 +65,14 @@ export class Upgrades {
         paths: new Set(['/mqtt', '/ws', '/', '/$iothub/websocket']), // conventions 4.1: those that clients of other hubs come with
         subprotocols: ['mqtt', 'mqttv3.1'],
         maxPayload: 1 * MiB, // a frame may hold several packets or a part of one, so its bound is not that of a packet
-        admit: () => admission.assertRoom(engine.connections.size + json.connections.size),
+        admit: assertRoom,
         open: (webSocket, carrier, address) => openMqtt(engine, webSocket, carrier, address),
       }),
       endpointOf({
         paths: new Set(['/v1/session']),
         subprotocols: [jsonSubprotocol],
         maxPayload: limits.jsonFrameBytes,
-        admit: () => admission.assertRoom(engine.connections.size + json.connections.size),
+        admit: assertRoom,
         open: (webSocket, carrier, address) => serveSocket(json, webSocket, carrier, address),
       }),
       endpointOf({
@@ -85,12 +87,20 @@ export class Upgrades {
     http2.on('connect', (request) => this.#onConnect(request))
   }
 
-  /** Ends the dashboards' sockets; MQTT connections are closed by the engine in their own words. */
-  closeViewers(why: Refusal): void {
-    for (const socket of this.#viewers) socket.close(why.row.ws, why.message)
+  /** Dashboards that are open. */
+  get viewers(): number {
+    return this.#viewers.size
   }
 
-  destroyViewers(): void {
+  /** Ends the dashboards' sockets; the other connections are closed by their engines in their own words. */
+  closeAll(why: () => Refusal): void {
+    for (const socket of this.#viewers) {
+      const { row, message } = why()
+      socket.close(row.ws, message)
+    }
+  }
+
+  destroyAll(): void {
     for (const socket of this.#viewers) socket.terminate()
   }
 

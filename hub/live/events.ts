@@ -47,6 +47,7 @@ export function eventRoutes(app: FastifyInstance, feed: Feed, streams: EventStre
   app.get(
     '/v1/events',
     {
+      exposeHeadRoute: false, // it would open a stream that nobody reads
       schema: {
         summary: 'Watch changes as they happen',
         description: [

@@ -54,8 +54,8 @@ export class Engine {
     this.authenticate = parts.authenticate
   }
 
-  closeAll(why: Refusal): void {
-    for (const connection of this.connections) connection.close(why)
+  closeAll(why: () => Refusal): void {
+    for (const connection of this.connections) connection.close(why())
   }
 
   destroyAll(): void {

@@ -48,6 +48,8 @@ export interface FollowingConnection extends Wired {
   pass(message: Message, how: Passing): void
   /** What lies between these cursors is not in the journal any more. */
   gap(asked: string, continues: string): void
+  /** For one that asks whether anything waits: nothing does any more, and what comes now is live. */
+  caughtUp?(): void
 }
 
 export type Connection = AcknowledgingConnection | FollowingConnection

@@ -25,6 +25,8 @@ export class Follower implements CatchUpTarget {
   #acknowledgedSeq: number
   #toldSeq: number
   #toldMs = Number.NEGATIVE_INFINITY
+  /** Where the newest answer brought a client that is polled and does not say itself how far it has come. */
+  answeredSeq: number | undefined = undefined
 
   constructor(session: Session, sessions: Sessions, router: Router, afterSeq: number) {
     this.#session = session
@@ -39,6 +41,11 @@ export class Follower implements CatchUpTarget {
   get seq(): number {
     const { position, isLive } = this.#main
     return isLive ? Math.max(position, this.#router.settledSeq) : position
+  }
+
+  /** Nothing waits: all that there was has been sent, and what comes now is live. */
+  get isCaughtUp(): boolean {
+    return this.#replay === undefined && this.#histories === undefined && this.#main.isLive
   }
 
   /** The place that the client said it had come to. */
@@ -129,6 +136,12 @@ export class Follower implements CatchUpTarget {
     if (this.#sessions.now() - this.#toldMs >= tellEveryMs) this.#tell()
   }
 
+  /** Its wire takes no more for a while: what is being read for it right now would come too late, and is read again when it is asked for. */
+  rest(): void {
+    if (!this.#main.isLive) this.#main.pause()
+    for (const history of this.#histories ?? []) history.pause()
+  }
+
   /** The connection is gone. */
   left(): void {
     this.#main.seek(this.seq)
@@ -170,7 +183,9 @@ export class Follower implements CatchUpTarget {
     this.#session.following?.gap(cursors.cursorOf(askedSeq), cursors.cursorOf(trimmedSeq))
   }
 
-  caughtUp(): void {}
+  caughtUp(): void {
+    this.#session.following?.caughtUp?.()
+  }
 
   failed(error: Error): void {
     this.#session.connection?.close(new Refusal('store-failed', { detail: error.message }))

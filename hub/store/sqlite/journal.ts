@@ -186,7 +186,7 @@ export class SqliteJournal implements Journal {
       await idle
     }
     clearTimeout(this.#later)
-    this.#ended ??= new Refusal('shutting-down')
+    this.#ended ??= new Refusal('shutting-down', { seconds: 1 })
   }
 
   // Measured on the loop, frame, clock and waiter included: 0.5 µs a message.
