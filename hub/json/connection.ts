@@ -3,6 +3,7 @@
 import type { Message } from '../../devices/message.ts'
 import { Refusal } from '../errors.ts'
 import { limits } from '../limits.ts'
+import type { Gap } from '../session/beginning.ts'
 import type { FollowingConnection, Passing, Transport } from '../session/connection.ts'
 import type { Session } from '../session/session.ts'
 import type { Waiter } from '../store/store.ts'
@@ -14,7 +15,7 @@ import type { JsonEngine, OpenConnection } from './engine.ts'
 import { type Frame, type FrameId, type HelloFrame, readFrame } from './frames.ts'
 import { keepAliveGiven, openSession } from './hello.ts'
 import { publish, reply } from './publish.ts'
-import { acknowledge, type Gap, subscribe, unsubscribe } from './subscribe.ts'
+import { acknowledge, subscribe, unsubscribe } from './subscribe.ts'
 import type { JsonWire } from './wire.ts'
 
 type State =

@@ -3,12 +3,13 @@ import type { Will } from '../../devices/will.ts'
 import { Refusal } from '../errors.ts'
 import { limits } from '../limits.ts'
 import { readPublication } from '../routing/publication.ts'
+import type { Gap } from '../session/beginning.ts'
 import type { FollowingConnection } from '../session/connection.ts'
 import type { Session } from '../session/session.ts'
 import type { Place } from '../store/cursors.ts'
 import type { JsonEngine } from './engine.ts'
 import type { HelloFrame } from './frames.ts'
-import { beginHistory, beginningOf, type Gap, subscribeTo } from './subscribe.ts'
+import { beginHistory, beginningOf, subscribeTo } from './subscribe.ts'
 
 export type Hello = Omit<HelloFrame, 'is' | 'keepAlive'>
 

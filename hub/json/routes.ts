@@ -4,6 +4,7 @@ import { isDeviceId } from '../../devices/device.ts'
 import { Refusal } from '../errors.ts'
 import { limits } from '../limits.ts'
 import { object, optional, string } from '../schema.ts'
+import { type Beginning, type Gap, seqOf } from '../session/beginning.ts'
 import type { JsonEngine } from './engine.ts'
 import { EventStream } from './events.ts'
 import type { HelloFrame } from './frames.ts'
@@ -23,7 +24,7 @@ import {
   waitMember,
 } from './query.ts'
 import { headersOf, isCut, type RawResponse } from './response.ts'
-import { type Beginning, beginningOf, type Gap, subscribe } from './subscribe.ts'
+import { beginningOf, subscribe } from './subscribe.ts'
 
 export interface DownParts {
   readonly engine: JsonEngine
@@ -265,10 +266,9 @@ async function fromHistory(engine: JsonEngine, hello: HelloFrame): Promise<Hello
 
 /** All filters of a query begin at the same place. */
 async function cursorOfBeginning({ store }: JsonEngine, { subscribe: frames }: HelloFrame, beginning: Beginning): Promise<string> {
-  const { by } = beginning
-  if (by === 'cursor') return String(frames[0]?.since)
+  if (beginning.by === 'cursor') return beginning.cursor
   const filters = frames.map(({ filter }) => filter)
-  return store.cursors.cursorOf(by === 'time' ? await store.seqAt(beginning.ms) : await store.seqOfLast(filters, beginning.count))
+  return store.cursors.cursorOf(await seqOf(beginning, filters, store))
 }
 
 /** Over HTTP/2 it is of another class, with the same methods. */

@@ -6,6 +6,7 @@ import type { OutgoingHttpHeaders } from 'node:http'
 import { Refusal } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { Waiter } from '../store/store.ts'
+import type { Touched } from '../turn.ts'
 import type { Timed } from '../wheel.ts'
 import { isBlank, Lines } from './lines.ts'
 import type { RawRequest, RawResponse, Uplinks } from './uplinks.ts'
@@ -35,7 +36,7 @@ const farewellSeconds = 5
 
 const open: State = { is: 'open' }
 
-export class Uplink implements Waiter, Timed {
+export class Uplink implements Waiter, Timed, Touched {
   readonly #uplinks: Uplinks
   readonly #request: RawRequest
   readonly #response: RawResponse
@@ -215,7 +216,7 @@ export class Uplink implements Waiter, Timed {
       this.#newerBytes = 0
       this.#mark = this.#line
     }
-    this.#uplinks.touch(this)
+    this.#uplinks.turn.touch(this)
   }
 
   #sayRefused(line: number, { code, message, row }: Refusal): void {
@@ -308,7 +309,7 @@ export class Uplink implements Waiter, Timed {
   #end(why: Refusal | undefined, retryAfterSeconds?: number): void {
     if (this.#state.is !== 'open') return
     this.#become({ is: 'ending', why, retryAfterSeconds })
-    if (this.#inFlight === 0) this.#uplinks.touch(this)
+    if (this.#inFlight === 0) this.#uplinks.turn.touch(this)
   }
 
   #onBug(error: unknown): void {
@@ -347,7 +348,7 @@ export class Uplink implements Waiter, Timed {
   #release(why: number): void {
     if ((this.#holds & why) === 0) return
     this.#holds &= ~why
-    if (why === hold.answers) this.#uplinks.touch(this)
+    if (why === hold.answers) this.#uplinks.turn.touch(this)
     this.#work()
   }
 }

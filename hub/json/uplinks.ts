@@ -7,6 +7,7 @@ import { limits } from '../limits.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Router } from '../routing/router.ts'
 import type { Journal } from '../store/store.ts'
+import { Turn } from '../turn.ts'
 import type { Wheel } from '../wheel.ts'
 import { type TakeLine, Uplink } from './uplink.ts'
 
@@ -42,9 +43,8 @@ export interface UplinkParts {
 export class Uplinks {
   readonly parts: UplinkParts
   readonly #open = new Set<Uplink>()
-  /** Those that have something to say at the end of this turn. */
-  #touched: Uplink[] = []
-  readonly #endTurn = () => this.#flush()
+  /** Many lines are settled in one turn; what there is to say of them is said once, at its end. */
+  readonly turn = new Turn()
   #closing: Refusal | undefined = undefined
 
   constructor(parts: UplinkParts) {
@@ -71,13 +71,6 @@ export class Uplinks {
     this.#open.delete(uplink)
   }
 
-  /** Many lines are settled in one turn; what there is to say of them is said once, at its end. */
-  touch(uplink: Uplink): void {
-    if (uplink.touched) return
-    uplink.touched = true
-    if (this.#touched.push(uplink) === 1) setImmediate(this.#endTurn)
-  }
-
   /**
    * Nothing more is read. Each stream says why once the lines it has taken are settled, and the seconds after which its client may come
    * again, if it is to be told.
@@ -89,14 +82,5 @@ export class Uplinks {
 
   destroyAll(): void {
     for (const uplink of this.#open) uplink.destroy()
-  }
-
-  #flush(): void {
-    const touched = this.#touched
-    this.#touched = []
-    for (const uplink of touched) {
-      uplink.touched = false
-      uplink.flush()
-    }
   }
 }

@@ -3,7 +3,7 @@
 // journal does not reach back so far: the cursor from which it goes on.
 import type { Message } from '../../devices/message.ts'
 import { Refusal } from '../errors.ts'
-import { type Beginning, type Begun, begin, readLast, readSince } from '../session/beginning.ts'
+import { type Beginning, type BeginningStore, type Begun, begin, beginningLast, beginningSince } from '../session/beginning.ts'
 import type { Cursors } from '../store/cursors.ts'
 import { whenStored } from './acks.ts'
 import { isSharedFilter, type SubscribePacket } from './codec.ts'
@@ -25,7 +25,7 @@ export function historyAsked(connection: MqttConnection, { userProperties }: Sub
   if (userProperties.length === 0) return undefined
   if (asksForCursors(userProperties)) connection.wantsCursors = true
   const { store } = connection.engine.sessions
-  const beginning = beginningIn(userProperties, store.cursors)
+  const beginning = beginningIn(userProperties, store)
   if (beginning === undefined) return undefined
   if (isSharedFilter(filter)) throw new Refusal('since-invalid', { detail: 'a shared subscription has no history' })
   connection.wantsCursors = true
@@ -34,12 +34,12 @@ export function historyAsked(connection: MqttConnection, { userProperties }: Sub
   return begun
 }
 
-function beginningIn(userProperties: UserProperties, cursors: Cursors): Beginning | undefined {
+function beginningIn(userProperties: UserProperties, store: BeginningStore): Beginning | undefined {
   const since = userProperties.find(([key]) => key === 'since')?.[1]
   const last = userProperties.find(([key]) => key === 'last')?.[1]
   if (since !== undefined && last !== undefined) throw new Refusal('since-invalid', { detail: 'say since or last, not both' })
-  if (since !== undefined) return readSince(since, cursors)
-  return last === undefined ? undefined : readLast(last)
+  if (since !== undefined) return beginningSince(since, store)
+  return last === undefined ? undefined : beginningLast(/^\d+$/.test(last) ? Number(last) : Number.NaN)
 }
 
 /** SUBACK waits until it is known where the histories begin, and for the disk. */

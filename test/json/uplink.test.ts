@@ -197,8 +197,7 @@ for (const version of versions) {
     assert.deepEqual(codes([(await pump.next()) as Answer]), [[1, 'line-too-long']])
     pump.write('\n{"n":1}\n')
     assert.deepEqual(await pump.stored(1), [])
-    const more = bytesHeld() - before
-    assert.ok(more < 8 * MiB, `${more} bytes more after 64 MiB`)
+    await until(() => bytesHeld() - before < 8 * MiB, 'nearly nothing is held of 64 MiB')
   })
 
   test(`over ${version} who does not read the answers is not read, and is cut off in the end`, async (t) => {
@@ -367,7 +366,7 @@ test('messages come from a stream at the hub, from readings and from frames alik
     ['{"topic":"$SYS/x","payload":1}', 'topic-not-allowed'],
     ['{"topic":"devices/d/telemetry","payload":1}', 'telemetry-invalid'],
     ['{"topic":"devices/not an id/x","payload":1}', 'device-id-invalid'],
-    ['{"is":"subscribe","filter":"a"}', 'request-invalid'],
+    ['{"is":"subscribe","filter":"a"}', 'session-unknown'],
     [`{"topic":"a","payload":${'['.repeat(30_000)}${']'.repeat(30_000)}}`, 'request-invalid'],
     ['["topic"]', 'request-invalid'],
     ['null', 'request-invalid'],
