@@ -10,6 +10,8 @@ const stopWithinMs = 15_000
 export interface Ready {
   readonly mqtt: number
   readonly http: number
+  /** Undefined: it does not listen with TLS. */
+  readonly mqtts?: number
   readonly pid: number
 }
 
@@ -101,7 +103,8 @@ function readyOf(line: string): Ready | undefined {
     const words = JSON.parse(line) as Partial<Ready> & { readonly ready?: boolean }
     if (words.ready !== true || typeof words.mqtt !== 'number' || typeof words.http !== 'number' || typeof words.pid !== 'number')
       return undefined
-    return { mqtt: words.mqtt, http: words.http, pid: words.pid }
+    const secure = typeof words.mqtts === 'number' ? { mqtts: words.mqtts } : {}
+    return { mqtt: words.mqtt, http: words.http, ...secure, pid: words.pid }
   } catch {
     return undefined // a line of the log that happens to begin with a brace
   }

@@ -1,17 +1,30 @@
-// One raw connection of the load generator: a socket, CONNECT and CONNACK, the WebSocket around it when asked for, and the bytes that
-// come back. MQTT 3.1.1; a clean session, a keep-alive longer than any run.
+// One raw connection of the load generator: a socket, over TLS when asked for, what is said and answered until it is open, and the bytes
+// that come back. What is said stands in `opening.ts`.
+import { readFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
+import { connect as connectSecurely, createSecureContext, type SecureContext, TLSSocket } from 'node:tls'
+import { binaryHeader, Deframer } from './frames.ts'
 
-export interface Target {
+export interface Opening {
   readonly port: number
-  readonly transport: 'tcp' | 'websocket'
+  /** File of the certificate that has signed the server's. With it the connection goes over TLS. */
+  readonly ca?: string
+  /** One after the other; each waits until the one before is answered. */
+  readonly steps: readonly Step[]
+  /** Behind the first step, the upgrade, all is binary frames of a WebSocket: they are put on and taken off. */
+  readonly framed?: boolean
+}
+
+export interface Step {
+  readonly says: Buffer
+  /** Sees all that has come since. Undefined: that is not the whole answer. Without it no answer is waited for. */
+  isAnswered?(bytes: Buffer): boolean | undefined
 }
 
 /** Called with bytes that are only valid during the call. */
 export type BytesSink = (bytes: Buffer, from: number, to: number) => void
 
 const readBuffer = Buffer.alloc(256 * 1024) // shared by all sockets: a read is handled whole before the next one starts
-const keepAliveSeconds = 600
 const openWithinMs = 20_000
 
 export class RawConnection {
@@ -19,56 +32,66 @@ export class RawConnection {
   onBytes: BytesSink = () => {}
   onClosed: () => void = () => {}
   readonly #socket: Socket
-  readonly #webSocket: Deframer | undefined
+  readonly #deframer: Deframer | undefined
 
-  private constructor(socket: Socket, webSocket: Deframer | undefined) {
+  private constructor(socket: Socket, deframer: Deframer | undefined) {
     this.#socket = socket
-    this.#webSocket = webSocket
+    this.#deframer = deframer
   }
 
-  static open({ port, transport }: Target, clientId: string): Promise<RawConnection> {
+  /** `name` stands in what goes wrong. */
+  static open({ port, ca, steps, framed = false }: Opening, name: string): Promise<RawConnection> {
     return new Promise((resolve, reject) => {
-      let stage: 'upgrade' | 'connack' | 'open' = transport === 'websocket' ? 'upgrade' : 'connack'
-      const deframer = transport === 'websocket' ? new Deframer() : undefined
-      const onread = {
-        buffer: readBuffer,
-        callback: (count: number): boolean => {
-          if (stage === 'open') connection.#receive(count)
-          else if (stage === 'upgrade') {
-            if (!readBuffer.toString('latin1', 0, count).startsWith('HTTP/1.1 101')) return fail('the WebSocket was refused')
-            stage = 'connack'
-            connection.write(connectPacket(clientId))
-          } else if (isConnack(deframer ? readBuffer.subarray(2, count) : readBuffer.subarray(0, count))) {
-            stage = 'open'
-            clearTimeout(timer)
-            resolve(connection)
-          } else return fail('the server refused CONNECT')
-          return true
-        },
-      }
-      const socket = connect({ host: '127.0.0.1', port, noDelay: true, onread })
-      const connection = new RawConnection(socket, deframer)
-      const fail = (why: string): false => {
+      let step = -1 // what was said last
+      let isOpen = false
+      let came: Buffer = Buffer.alloc(0)
+      const fail = (why: string): void => {
         clearTimeout(timer)
         socket.destroy()
-        reject(new Error(`${clientId}: ${why}.`))
-        return false
+        reject(new Error(`${name}: ${why}.`))
+      }
+      const next = (): void => {
+        came = Buffer.alloc(0)
+        const { says, isAnswered } = steps[++step]!
+        if (framed && step > 0) connection.write(says)
+        else socket.write(says)
+        if (isAnswered === undefined) answered()
+      }
+      const answered = (): void => {
+        if (step < steps.length - 1) {
+          next()
+          return
+        }
+        isOpen = true
+        clearTimeout(timer)
+        resolve(connection)
+      }
+      const receive = (bytes: Buffer, count: number): void => {
+        if (isOpen) {
+          connection.#receive(bytes, count)
+          return
+        }
+        came = Buffer.concat([came, bytes.subarray(0, count)])
+        const isAnswer = steps[step]?.isAnswered?.(framed && step > 0 ? came.subarray(2) : came)
+        if (isAnswer === true) answered()
+        else if (isAnswer === false) fail(`the server refused with ${JSON.stringify(came.toString('latin1', 0, 200))}`)
       }
       const timer = setTimeout(() => fail(`no answer within ${openWithinMs} ms`), openWithinMs)
+      const socket = ca === undefined ? openPlain(port, receive, next) : openSecure(port, ca, receive, next)
+      const connection = new RawConnection(socket, framed ? new Deframer() : undefined)
       socket.on('error', (error) => fail(error.message))
-      socket.on('close', () => (stage === 'open' ? connection.onClosed() : fail('closed')))
-      socket.on('connect', () => (stage === 'upgrade' ? socket.write(upgradeRequest) : connection.write(connectPacket(clientId))))
+      socket.on('close', () => (isOpen ? connection.onClosed() : fail('closed')))
     })
   }
 
   /** `bytes` must stay as they are until the server has answered to them. */
   write(bytes: Buffer): void {
-    if (this.#webSocket === undefined) {
+    if (this.#deframer === undefined) {
       this.#socket.write(bytes)
       return
     }
     this.#socket.cork()
-    this.#socket.write(frameHeader(bytes.length))
+    this.#socket.write(binaryHeader(bytes.length))
     this.#socket.write(bytes)
     this.#socket.uncork()
   }
@@ -81,23 +104,24 @@ export class RawConnection {
     this.#socket.uncork()
   }
 
-  /** With a reset, so that thousands of runs leave no ports waiting. */
+  /** With a reset, so that thousands of runs leave no ports waiting. TLS has a goodbye, and some servers log that it is missing. */
   close(): void {
     this.onClosed = () => {}
-    this.#socket.resetAndDestroy()
+    if (this.#socket instanceof TLSSocket) this.#socket.end()
+    else this.#socket.resetAndDestroy()
   }
 
-  #receive(count: number): void {
-    if (this.#webSocket === undefined) this.onBytes(readBuffer, 0, count)
-    else this.#webSocket.push(readBuffer, count, this.onBytes)
+  #receive(bytes: Buffer, count: number): void {
+    if (this.#deframer === undefined) this.onBytes(bytes, 0, count)
+    else this.#deframer.push(bytes, count, this.onBytes)
   }
 }
 
 /** Opens many, some at a time. `perSecond` bounds the rate. */
 export async function openAll(
-  target: Target,
   count: number,
-  clientId: (index: number) => string,
+  opening: (index: number) => Opening,
+  name: (index: number) => string,
   perSecond = 4000,
 ): Promise<RawConnection[]> {
   const connections: RawConnection[] = []
@@ -107,77 +131,29 @@ export async function openAll(
     const aheadMs = beganAtMs + (first / perSecond) * 1000 - performance.now()
     if (aheadMs > 1) await new Promise((resolve) => setTimeout(resolve, aheadMs))
     const size = Math.min(atATime, count - first)
-    connections.push(
-      ...(await Promise.all(Array.from({ length: size }, (_, index) => RawConnection.open(target, clientId(first + index))))),
-    )
+    const some = Array.from({ length: size }, (_, at) => RawConnection.open(opening(first + at), name(first + at)))
+    connections.push(...(await Promise.all(some)))
   }
   return connections
 }
 
-/** Takes the WebSocket frames of a server off (RFC 6455 section 5.2): binary, unmasked, split anywhere. */
-class Deframer {
-  #left = 0
-  readonly #header: number[] = []
+type Receive = (bytes: Buffer, count: number) => void
 
-  push(bytes: Buffer, count: number, sink: BytesSink): void {
-    for (let at = 0; at < count; ) {
-      if (this.#left > 0) {
-        const to = Math.min(count, at + this.#left)
-        this.#left -= to - at
-        sink(bytes, at, to)
-        at = to
-        continue
-      }
-      this.#header.push(bytes[at++]!)
-      const [, length = -1, high = -1, low = -1] = this.#header
-      if (length > 126) throw new Error('A frame that is masked or longer than 64 KiB.')
-      if (length === -1 || (length === 126 && low === -1)) continue
-      this.#left = length === 126 ? high * 256 + low : length
-      this.#header.length = 0
-    }
+function openPlain(port: number, receive: Receive, opened: () => void): Socket {
+  const callback = (count: number): boolean => {
+    receive(readBuffer, count)
+    return true
   }
+  return connect({ host: '127.0.0.1', port, noDelay: true, onread: { buffer: readBuffer, callback } }, opened)
 }
 
-/** Masked with zeros: as valid as any key, and the payload needs no second copy here. The server does its work all the same. */
-function frameHeader(length: number): Buffer {
-  if (length < 126) return Buffer.of(0x82, 0x80 | length, 0, 0, 0, 0)
-  return Buffer.of(0x82, 0x80 | 126, length >> 8, length & 0xff, 0, 0, 0, 0)
-}
+let trusted: { readonly ca: string; readonly context: SecureContext } | undefined
 
-const upgradeRequest = [
-  'GET /mqtt HTTP/1.1',
-  'Host: 127.0.0.1',
-  'Connection: Upgrade',
-  'Upgrade: websocket',
-  'Sec-WebSocket-Version: 13',
-  'Sec-WebSocket-Key: bW9vcmluZyBiZW5jaCEhIQ==',
-  'Sec-WebSocket-Protocol: mqtt',
-  '',
-  '',
-].join('\r\n')
-
-/** 3.1: clean session, no will, no credentials. */
-function connectPacket(clientId: string): Buffer {
-  const id = Buffer.from(clientId)
-  const head = Buffer.of(
-    0x10,
-    12 + id.length,
-    0,
-    4,
-    0x4d,
-    0x51,
-    0x54,
-    0x54,
-    4,
-    2,
-    keepAliveSeconds >> 8,
-    keepAliveSeconds & 0xff,
-    0,
-    id.length,
-  )
-  return Buffer.concat([head, id])
-}
-
-function isConnack(bytes: Buffer): boolean {
-  return bytes.length === 4 && bytes[0] === 0x20 && bytes[3] === 0
+/** The server has to show a certificate for this address that `ca` has signed. */
+function openSecure(port: number, ca: string, receive: Receive, opened: () => void): Socket {
+  if (trusted?.ca !== ca) trusted = { ca, context: createSecureContext({ ca: readFileSync(ca) }) }
+  const socket = connectSecurely({ host: '127.0.0.1', port, secureContext: trusted.context }, opened)
+  socket.setNoDelay(true)
+  socket.on('data', (chunk) => receive(chunk, chunk.length))
+  return socket
 }

@@ -1,12 +1,13 @@
 // One publisher, many subscribers, QoS 0: how much does it cost a server to pass a message on?
 import { setTimeout as sleep } from 'node:timers/promises'
-import { openAll, type RawConnection, type Target } from './connection.ts'
+import { openAll, type RawConnection } from './connection.ts'
+import { type Copies, PacketCopies, TextCopies } from './copies.ts'
 import { type Measured, Measurement } from './measurement.ts'
-import { Ring } from './ring.ts'
+import { mqttOpening, type SocketTarget, socketOpening, type Target } from './opening.ts'
+import { Sequence } from './sequence.ts'
 import { Tally } from './tally.ts'
 
-export interface FanOutOptions extends Target {
-  readonly mode: 'fan-out'
+interface FanShape {
   readonly pid: number
   readonly subscribers: number
   /** Messages under way: published and not yet at every subscriber. */
@@ -15,23 +16,73 @@ export interface FanOutOptions extends Target {
   readonly seconds: number
 }
 
+/** Over MQTT, and JSON over WebSocket. */
+export type FanOutOptions = Target & FanShape & { readonly mode: 'fan-out' }
+export type BroadcastOptions = SocketTarget & FanShape & { readonly mode: 'broadcast' }
+
 const topic = 'devices/bench-fan/telemetry'
+const broadcastTopic = 'bench/broadcast' // no telemetry, or the hub would store it
 const drainWithinMs = 10_000
 
 export async function fanOut(options: FanOutOptions): Promise<Measured> {
-  const tally = new Tally()
-  const subscribers = await openAll(options, options.subscribers, (index) => `bench-subscriber-${index}`)
-  const [publisher] = (await openAll(options, 1, () => 'bench-fan')) as [RawConnection]
-  const fan = new Fan(publisher, subscribers, options.window, tally)
-  await fan.subscribe()
+  const opening = (clientId: string) => mqttOpening(options, clientId)
+  const subscribers = await openAll(options.subscribers, (index) => opening(subscriberName(index)), subscriberName)
+  const [publisher] = (await openAll(
+    1,
+    () => opening('bench-fan'),
+    () => 'bench-fan',
+  )) as [RawConnection]
+  await subscribeAll(subscribers)
+  return measure(options, publisher, subscribers, new PacketCopies(topic, options.window))
+}
 
-  await phase(fan, options.warmUpSeconds, tally)
+export async function broadcast(options: BroadcastOptions): Promise<Measured> {
+  const subscriber = (index: number) => socketOpening(options, subscriberName(index), broadcastTopic, '/subscribe')
+  const subscribers = await openAll(options.subscribers, subscriber, subscriberName)
+  const publishing = socketOpening(options, 'bench-fan', undefined, '/publish')
+  const [publisher] = (await openAll(
+    1,
+    () => publishing,
+    () => 'bench-fan',
+  )) as [RawConnection]
+  return measure(options, publisher, subscribers, new TextCopies(broadcastTopic, options.window))
+}
+
+function subscriberName(index: number): string {
+  return `bench-subscriber-${index}`
+}
+
+async function measure(
+  { pid, window, warmUpSeconds, seconds }: FanShape,
+  publisher: RawConnection,
+  subscribers: readonly RawConnection[],
+  copies: Copies,
+): Promise<Measured> {
+  const tally = new Tally()
+  const fan = new Fan(publisher, subscribers, window, copies, tally)
+  await phase(fan, warmUpSeconds, tally)
   tally.restart()
-  const measurement = await Measurement.begin(options.pid)
-  const load = await phase(fan, options.seconds, tally)
+  const measurement = await Measurement.begin(pid)
+  const load = await phase(fan, seconds, tally)
   const measured = await measurement.end(tally, load.seconds, load.confirmed)
   for (const connection of [publisher, ...subscribers]) connection.close()
   return measured
+}
+
+async function subscribeAll(subscribers: readonly RawConnection[]): Promise<void> {
+  const name = Buffer.from(topic)
+  const packet = Buffer.concat([Buffer.of(0x82, 5 + name.length, 0, 1, 0, name.length), name, Buffer.of(0)]) // 3.8
+  const subscribe = (connection: RawConnection) =>
+    new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error('No SUBACK came within 10 s.')), 10_000)
+      connection.onBytes = (bytes, from) => {
+        clearTimeout(timer)
+        if (bytes[from] !== 0x90 || bytes[from + 4] !== 0) reject(new Error('The subscription was refused.'))
+        resolve()
+      }
+      connection.write(packet)
+    })
+  await Promise.all(subscribers.map(subscribe))
 }
 
 async function phase(fan: Fan, seconds: number, tally: Tally): Promise<{ seconds: number; confirmed: number }> {
@@ -40,17 +91,18 @@ async function phase(fan: Fan, seconds: number, tally: Tally): Promise<{ seconds
   while (performance.now() < beganAtMs + seconds * 1000 && tally.trouble === undefined) await sleep(20)
   const load = { seconds: (performance.now() - beganAtMs) / 1000, confirmed: tally.confirmed }
   fan.stop()
-  for (const deadlineMs = performance.now() + drainWithinMs; fan.missing > 0 && performance.now() < deadlineMs; ) await sleep(5)
+  const deadlineMs = performance.now() + drainWithinMs
+  while (fan.missing > 0 && performance.now() < deadlineMs && tally.trouble === undefined) await sleep(5)
   tally.lost += fan.missing
   return load
 }
 
 class Fan {
   readonly #publisher: RawConnection
-  readonly #subscribers: readonly RawConnection[]
+  readonly #subscribers: number
   readonly #window: number
+  readonly #copies: Copies
   readonly #tally: Tally
-  readonly #ring: Ring
   /** Of each message under way: copies not yet arrived, and when it was sent. */
   readonly #missing: Uint32Array
   readonly #sentAtMs: Float64Array
@@ -58,40 +110,27 @@ class Fan {
   #published = 0
   #completed = 0
 
-  constructor(publisher: RawConnection, subscribers: readonly RawConnection[], window: number, tally: Tally) {
+  constructor(publisher: RawConnection, subscribers: readonly RawConnection[], window: number, copies: Copies, tally: Tally) {
     this.#publisher = publisher
-    this.#subscribers = subscribers
+    this.#subscribers = subscribers.length
     this.#window = window
+    this.#copies = copies
     this.#tally = tally
-    this.#ring = new Ring(topic, 0, window)
     this.#missing = new Uint32Array(window)
     this.#sentAtMs = new Float64Array(window)
     for (const connection of [publisher, ...subscribers]) connection.onClosed = () => tally.broken('a connection of the fan-out was closed')
+    for (const subscriber of subscribers) {
+      const sequence = new Sequence(tally, 0)
+      subscriber.onBytes = copies.reader(
+        (seq) => this.#arrived(sequence.take(seq)),
+        (sentence) => tally.broken(sentence),
+      )
+    }
   }
 
   /** Copies that have not arrived. */
   get missing(): number {
     return this.#missing.reduce((sum, count) => sum + count, 0)
-  }
-
-  async subscribe(): Promise<void> {
-    const name = Buffer.from(topic)
-    const packet = Buffer.concat([Buffer.of(0x82, 5 + name.length, 0, 1, 0, name.length), name, Buffer.of(0)]) // 3.8
-    await Promise.all(
-      this.#subscribers.map(
-        (connection) =>
-          new Promise<void>((resolve, reject) => {
-            const timer = setTimeout(() => reject(new Error('No SUBACK came within 10 s.')), 10_000)
-            connection.onBytes = (bytes, from) => {
-              clearTimeout(timer)
-              if (bytes[from] !== 0x90 || bytes[from + 4] !== 0) reject(new Error('The subscription was refused.'))
-              connection.onBytes = this.#receiver()
-              resolve()
-            }
-            connection.write(packet)
-          }),
-      ),
-    )
   }
 
   start(): void {
@@ -106,56 +145,23 @@ class Fan {
   #publish(): void {
     if (!this.#running) return
     const nowMs = performance.now()
-    const { stride, bytes } = this.#ring
     while (this.#published - this.#completed < this.#window) {
       const slot = this.#published % this.#window
-      this.#ring.write(slot * stride, this.#published, 0)
-      this.#ring.writeSeq(slot * stride, this.#published)
-      this.#missing[slot] = this.#subscribers.length
+      const message = this.#copies.write(slot, this.#published)
+      this.#missing[slot] = this.#subscribers
       this.#sentAtMs[slot] = nowMs
       this.#published++
-      this.#publisher.write(bytes.subarray(slot * stride, (slot + 1) * stride))
+      this.#publisher.write(message)
     }
   }
 
-  /** What one subscriber gets: whole packets of known length, in the order they were published, split anywhere. */
-  #receiver(): (bytes: Buffer, from: number, to: number) => void {
-    const { stride } = this.#ring
-    let expected = this.#published
-    let held: Buffer | undefined
-    return (bytes, from, to) => {
-      if (held !== undefined) {
-        bytes = Buffer.concat([held, bytes.subarray(from, to)])
-        from = 0
-        to = bytes.length
-        held = undefined
-      }
-      const nowMs = performance.now()
-      let at = from
-      for (; at + stride <= to; at += stride) {
-        const seq = this.#ring.readSeq(bytes, at)
-        if (bytes[at] !== 0x30 || bytes[at + 1] !== this.#ring.bytes[1]) {
-          this.#tally.broken('a subscriber got something else than its PUBLISH')
-          return
-        }
-        const ahead = (seq - (expected % 1_000_000) + 1_000_000) % 1_000_000
-        if (ahead > 0) {
-          if (ahead < 500_000) this.#tally.lost += ahead
-          else this.#tally.duplicates++
-          if (ahead >= 500_000) continue
-        }
-        expected += ahead + 1
-        this.#arrived((expected - 1) % this.#window, nowMs)
-      }
-      if (at < to) held = Buffer.from(bytes.subarray(at, to))
-    }
-  }
-
-  #arrived(slot: number, nowMs: number): void {
+  #arrived(message: number | undefined): void {
+    if (message === undefined) return
+    const slot = message % this.#window
     const missing = this.#missing[slot]! - 1
     this.#missing[slot] = missing
     this.#tally.confirmed++
-    this.#tally.latency.record((nowMs - this.#sentAtMs[slot]!) * 1000)
+    this.#tally.latency.record((performance.now() - this.#sentAtMs[slot]!) * 1000)
     // Every subscriber gets them in order, so they are completed in order as well.
     if (missing > 0) return
     this.#completed++

@@ -1,7 +1,9 @@
 // The floor: the least a server on this runtime can do. A bare `net` server that finds the packets it must answer, and nothing else: no
 // authentication, no session, no topics, no limits, nothing stored. What a hub costs above it is what a hub is for.
-// Prints `{"port":N}` when it listens.
+// Prints `{"port":N}` when it listens. With a certificate and its key, as files, it listens with TLS.
+import { readFileSync } from 'node:fs'
 import { createServer, type Socket } from 'node:net'
+import { createServer as createSecureServer } from 'node:tls'
 
 interface Peer extends Socket {
   /** Bytes of a packet that is not whole yet. */
@@ -12,17 +14,23 @@ const connack = Buffer.of(0x20, 2, 0, 0)
 const pingresp = Buffer.of(0xd0, 0)
 const subscribers: Peer[] = []
 
-const server = createServer({ noDelay: true }, (socket) => {
-  // Shared functions instead of closures: an idle connection should cost what the runtime needs and no more.
-  socket.on('data', onData)
-  socket.on('error', ignore)
-  socket.on('close', onClose)
-})
+const [certFile, keyFile] = process.argv.slice(2)
+const server =
+  certFile !== undefined && keyFile !== undefined
+    ? createSecureServer({ cert: readFileSync(certFile), key: readFileSync(keyFile) }, serve)
+    : createServer({ noDelay: true }, serve)
 server.listen({ port: 0, host: '127.0.0.1', backlog: 4096 }, () => {
   const address = server.address()
   console.log(JSON.stringify({ port: typeof address === 'object' ? address?.port : 0 }))
 })
 process.on('SIGTERM', () => process.exit(0))
+
+/** Shared functions instead of closures: an idle connection should cost what the runtime needs and no more. */
+function serve(socket: Socket): void {
+  socket.on('data', onData)
+  socket.on('error', ignore)
+  socket.on('close', onClose)
+}
 
 function ignore(): void {}
 

@@ -1,7 +1,8 @@
 // Many publishers, no subscriber: how much does it cost a server to take a message?
 import { setTimeout as sleep } from 'node:timers/promises'
-import { openAll, type Target } from './connection.ts'
+import { openAll } from './connection.ts'
 import { type Measured, Measurement } from './measurement.ts'
+import { mqttOpening, type Target } from './opening.ts'
 import { Publisher, type Schedule, UnacknowledgedPublisher } from './publisher.ts'
 import { Tally } from './tally.ts'
 
@@ -25,7 +26,8 @@ const drainWithinMs = 10_000
 export async function ingest(options: IngestOptions): Promise<Measured> {
   const { connections: count, qos, window, pid } = options
   const tally = new Tally()
-  const connections = await openAll(options, count, (index) => `bench-${index}`)
+  const name = (index: number) => `bench-${index}`
+  const connections = await openAll(count, (index) => mqttOpening(options, name(index)), name)
   const publishers = connections.map((connection, index) =>
     qos === 1 ? new Publisher(connection, index, window, tally) : new UnacknowledgedPublisher(connection, index, window, tally),
   )

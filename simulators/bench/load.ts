@@ -1,11 +1,14 @@
 // The load generator's process: `node load.ts '{"mode":"ingest", …}'` runs one load against one server and prints one line of JSON.
-// The fields are those of `IngestOptions`, `FanOutOptions` and `IdleOptions`. It ends by itself, at the latest after five minutes.
-import { type FanOutOptions, fanOut } from './fan-out.ts'
+// The fields are those of the `…Options` of its mode. It ends by itself, at the latest after five minutes.
+import { type EchoOptions, echo } from './echo.ts'
+import { type BroadcastOptions, broadcast, type FanOutOptions, fanOut } from './fan-out.ts'
 import { type Held, type IdleOptions, idle } from './idle.ts'
 import { type IngestOptions, ingest } from './ingest.ts'
+import { type LatencyOptions, latency } from './latency.ts'
 import type { Measured } from './measurement.ts'
+import { type StreamOptions, stream } from './stream.ts'
 
-export type LoadOptions = IngestOptions | FanOutOptions | IdleOptions
+export type LoadOptions = IngestOptions | FanOutOptions | BroadcastOptions | EchoOptions | StreamOptions | LatencyOptions | IdleOptions
 
 setTimeout(() => {
   console.error('load: five minutes are over.')
@@ -23,9 +26,17 @@ function run(load: LoadOptions): Promise<Measured | Held> {
       return ingest(load)
     case 'fan-out':
       return fanOut(load)
+    case 'broadcast':
+      return broadcast(load)
+    case 'echo':
+      return echo(load)
+    case 'stream':
+      return stream(load)
+    case 'latency':
+      return latency(load)
     case 'idle':
       return idle(load)
     default:
-      throw new Error('load takes a JSON object with mode ingest, fan-out or idle.', { cause: load satisfies never })
+      throw new Error('load takes a JSON object whose mode is one of those in load.ts.', { cause: load satisfies never })
   }
 }

@@ -6,8 +6,8 @@ import { ArgumentError } from '../arguments.ts'
 import type { Held } from './idle.ts'
 import type { LoadOptions } from './load.ts'
 import type { Measured } from './measurement.ts'
-import { isScenarioName, loadFor, type Scenario, type ScenarioName, scenarios } from './scenarios.ts'
-import { isServerName, missing, pinnedTo, type ServerName, servers, startServer } from './servers.ts'
+import { doorOf, isScenarioName, loadFor, type Scenario, type ScenarioName, scenarios } from './scenarios.ts'
+import { hasDoor, isServerName, missing, pinnedTo, type ServerName, servers, startServer } from './servers.ts'
 import { type Run, rowsOf, tableOf } from './table.ts'
 
 interface BenchOptions {
@@ -21,7 +21,7 @@ interface BenchOptions {
 
 const loadPath = fileURLToPath(new URL('./load.ts', import.meta.url))
 const standardScenarios = (Object.keys(scenarios) as ScenarioName[]).filter((name) => name !== 'websocket-16')
-const standardServers: readonly ServerName[] = ['floor', 'hub', 'mosquitto']
+const standardServers: readonly ServerName[] = ['floor', 'hub', 'mosquitto', 'tornado']
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1)) // what runs is ended on exit
 
@@ -35,23 +35,17 @@ try {
 }
 
 async function bench(options: BenchOptions): Promise<void> {
-  const present = options.servers.filter((name) => {
-    const why = missing(name)
-    if (why) console.log(`${name} is left out: ${why}.`)
-    return !why
-  })
   if (pinnedTo(0).length === 0)
     console.log('Servers and load share the cores: taskset or a second core is missing, so rates are lower than they could be.')
+  const pairs = presentPairs(options)
   const runs: Run[] = []
   // Rounds outside, servers inside: what disturbs the machine for a minute then disturbs all of them alike.
   for (let round = 1; round <= options.rounds; round++) {
-    for (const scenario of options.only) {
-      for (const server of present) {
-        const outcome = await runOnce(scenario, server, options.quick)
-        if (outcome === undefined) continue
-        runs.push({ scenario, server, round, outcome })
-        console.error(`  ${round}/${options.rounds}  ${scenario}  ${server}  ${summary(outcome)}`)
-      }
+    for (const { scenario, server } of pairs) {
+      const outcome = await runOnce(scenario, server, options.quick)
+      if (outcome === undefined) continue
+      runs.push({ scenario, server, round, outcome })
+      console.error(`  ${round}/${options.rounds}  ${scenario}  ${server}  ${summary(outcome)}`)
     }
   }
   const tables = options.only.map((scenario) => ({ scenario, rows: rowsOf(scenario, runs) })).filter(({ rows }) => rows.length > 0)
@@ -66,9 +60,28 @@ async function bench(options: BenchOptions): Promise<void> {
   if (runs.some(({ outcome }) => !outcome.clean)) throw new Error('Some runs were not clean; their figures prove nothing.')
 }
 
-/** A fresh server, one load, and the server is gone again. Undefined when the server lacks the scenario's transport. */
+/** What runs: each scenario with the servers that speak its protocol and are installed. Says which are not, once. */
+function presentPairs({ only, servers: chosen }: BenchOptions): { scenario: ScenarioName; server: ServerName }[] {
+  const said = new Set<string>()
+  return only.flatMap((scenario) =>
+    chosen
+      .filter((server) => {
+        const door = doorOf(scenario)
+        if (!hasDoor(server, door)) return false
+        const why = missing(server, door)
+        if (why === undefined) return true
+        const sentence = `${server} is left out: ${why}.`
+        if (!said.has(sentence)) console.log(sentence)
+        said.add(sentence)
+        return false
+      })
+      .map((server) => ({ scenario, server })),
+  )
+}
+
+/** A fresh server, one load, and the server is gone again. Undefined when the server cannot do it. */
 async function runOnce(scenario: ScenarioName, name: ServerName, isQuick: boolean): Promise<Measured | Held | undefined> {
-  const server = await startServer(name)
+  const server = await startServer(name, doorOf(scenario))
   try {
     const load = loadFor(scenario, server, isQuick)
     return load && (await runLoad(load))

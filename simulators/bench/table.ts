@@ -106,7 +106,7 @@ function rowOf(server: ServerName, outcomes: readonly (Measured | Held)[]): Row 
   }
 }
 
-const plurals = { message: 'messages', delivery: 'deliveries', connection: 'connections' } as const
+const plurals = { message: 'messages', delivery: 'deliveries', line: 'lines', connection: 'connections' } as const
 
 function mainFigure(row: Row): number {
   return row.bytesPerConnection ?? row.cpuMicroseconds ?? Number.NaN

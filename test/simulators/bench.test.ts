@@ -1,28 +1,12 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
-import { type TestContext, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
-import type { LoadOptions } from '../../simulators/bench/load.ts'
+import { test } from 'node:test'
 import type { Measured } from '../../simulators/bench/measurement.ts'
 import { Ring } from '../../simulators/bench/ring.ts'
 import { startServer } from '../../simulators/bench/servers.ts'
 import { median } from '../../simulators/bench/table.ts'
 import { PacketReader } from '../../simulators/clients/decode.ts'
+import { runLoad } from './load.ts'
 import { startStub } from './stub.ts'
-
-const loadPath = fileURLToPath(new URL('../../simulators/bench/load.ts', import.meta.url))
-
-async function runLoad(t: TestContext, load: LoadOptions): Promise<{ code: number; outcome: Measured }> {
-  const child = spawn(process.execPath, [loadPath, JSON.stringify(load)], { stdio: ['ignore', 'pipe', 'inherit'] })
-  t.after(() => child.kill('SIGKILL'))
-  let line = ''
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    line += text
-  })
-  const [code] = (await once(child, 'close')) as [number]
-  return { code, outcome: JSON.parse(line) as Measured }
-}
 
 test('the packets of the load generator are valid, 125 bytes of JSON each, and differ', () => {
   const ring = new Ring('devices/bench-3/telemetry', 1, 4)
@@ -49,9 +33,9 @@ for (const load of [
   { mode: 'fan-out', subscribers: 20, window: 4, warmUpSeconds: 0.1, seconds: 0.2 },
 ] as const) {
   test(`a run against the floor is clean: ${JSON.stringify(load)}`, async (t) => {
-    const floor = await startServer('floor')
+    const floor = await startServer('floor', 'mqtt')
     t.after(() => floor.stop())
-    const { code, outcome } = await runLoad(t, { ...load, port: floor.mqttPort, pid: floor.pid, transport: 'tcp' })
+    const { code, outcome } = await runLoad<Measured>(t, { ...load, port: floor.port, pid: floor.pid, transport: 'tcp' })
     assert.equal(code, 0, JSON.stringify(outcome))
     assert.equal(outcome.clean, true)
     assert.ok(outcome.messages > 100, `${outcome.messages} messages`)
@@ -59,17 +43,17 @@ for (const load of [
 }
 
 test('a run with a fixed count sends exactly that many', async (t) => {
-  const floor = await startServer('floor')
+  const floor = await startServer('floor', 'mqtt')
   t.after(() => floor.stop())
   const load = { mode: 'ingest', connections: 5, qos: 1, window: 4, warmUpSeconds: 0, seconds: 5, count: 777 } as const
-  const { outcome } = await runLoad(t, { ...load, port: floor.mqttPort, pid: floor.pid, transport: 'tcp' })
+  const { outcome } = await runLoad<Measured>(t, { ...load, port: floor.port, pid: floor.pid, transport: 'tcp' })
   assert.equal(outcome.messages, 777)
 })
 
 test('a server that answers in the wrong order makes a run that is not clean', async (t) => {
   const stub = await startStub(t)
   const load = { mode: 'ingest', connections: 1, qos: 1, window: 2, warmUpSeconds: 0, seconds: 1, count: 2 } as const
-  const running = runLoad(t, { ...load, port: Number(stub.url.port), pid: process.pid, transport: 'tcp' })
+  const running = runLoad<Measured>(t, { ...load, port: Number(stub.url.port), pid: process.pid, transport: 'tcp' })
   const server = await stub.connection()
   await server.packet()
   server.say('20 02 00 00')

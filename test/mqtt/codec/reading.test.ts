@@ -217,14 +217,19 @@ const pairs: Pair[] = [
     bytes: packet(0x82, "0001 0003 'a/+' 01 0001 '#' 02"),
     event: [
       'subscribe',
-      { packetId: 1, subscriptionIdentifier: undefined, subscriptions: [subscription, { ...subscription, filter: '#', qos: 2 }] },
+      {
+        packetId: 1,
+        subscriptionIdentifier: undefined,
+        subscriptions: [subscription, { ...subscription, filter: '#', qos: 2 }],
+        userProperties: [],
+      },
     ],
   },
   {
     says: 'a SUBSCRIBE of MQTT 3.1 with DUP',
     version: 3,
     bytes: packet(0x8a, "0001 0003 'a/+' 01"),
-    event: ['subscribe', { packetId: 1, subscriptionIdentifier: undefined, subscriptions: [subscription] }],
+    event: ['subscribe', { packetId: 1, subscriptionIdentifier: undefined, subscriptions: [subscription], userProperties: [] }],
   },
   {
     says: 'a SUBSCRIBE of MQTT 5 with an identifier, all options and a shared filter',
@@ -239,6 +244,7 @@ const pairs: Pair[] = [
           { filter: 'a/+', qos: 1, noLocal: true, retainAsPublished: true, retainHandling: 2 },
           { filter: '$share/g/#', qos: 0, noLocal: false, retainAsPublished: true, retainHandling: 1 },
         ],
+        userProperties: [['k', 'vw']],
       },
     ],
   },
