@@ -119,7 +119,7 @@ export async function startHub({ settings, log, clock = systemClock, onFatal }: 
     log,
     authenticate: ({ address }) => admission.assertAnonymous(address),
   })
-  const connections = () => engine.connections.size + json.connections.size
+  const connections = () => engine.connections.size + json.connections.size + uplinks.size
   const assertRoom = () => admission.assertRoom(connections())
   const figures = new FiguresEverySecond(
     { store, router, devices, sessions, metrics, clock, connections, connected: () => presence.connected },
@@ -181,7 +181,7 @@ export async function startHub({ settings, log, clock = systemClock, onFatal }: 
     uplinks.closeAll(goodbye(), reconnectAfterSeconds)
     for (const closing of [engine, json, upgrades]) closing.closeAll(goodbye)
     eventStreams.closeAll(goodbye(), () => reconnectAfterSeconds() * 1000)
-    await emptied(() => connections() + uplinks.size + upgrades.viewers + eventStreams.size === 0, farewellMs)
+    await emptied(() => connections() + upgrades.viewers + eventStreams.size === 0, farewellMs)
     const httpClosed = http.close() // not before: it cuts all connections
     for (const left of [engine, json, uplinks, upgrades, eventStreams, http, ports]) left.destroyAll()
     await httpClosed

@@ -181,6 +181,21 @@ test('more may come during the last look into the journal than is held for it: t
   assert.equal((await wire.until(total + 1)).at(-1), 'live')
 })
 
+test('what comes live while the last look is under way follows it, each once', async (t) => {
+  const { sessions, publish, store } = await world(t, newFolder(t), 'memory') // a message is delivered as it comes, before any look is back
+  for (const text of numbered(5)) publish('a', text)
+  await stored(store)
+  const wire = new Wire()
+  const { session } = sessions.open('c', wire, lasting(0))
+  session.subscribe('a', plain)
+  session.flush()
+  for (const text of numbered(5, 5)) publish('a', text)
+  assert.deepEqual(wire.texts, [], 'the look is not back')
+  assert.deepEqual(await wire.until(10), numbered(10))
+  publish('a', '10')
+  assert.deepEqual(await wire.until(11), numbered(11))
+})
+
 test('a history of a new filter comes first and is marked; then the session goes on with all its filters', async (t) => {
   const { sessions, publish, store } = await world(t)
   for (let at = 0; at < 5; at += 1) {
