@@ -1,4 +1,5 @@
 // What is printed once the hub listens: for people one short page, for programs one line of JSON.
+import { join } from 'node:path'
 import type { Listener } from './api/parts.ts'
 import type { Settings } from './config.ts'
 import type { Hub } from './hub.ts'
@@ -7,6 +8,7 @@ import { version } from './version.ts'
 export function readyPage(hub: Hub, settings: Settings, startMs: number): string {
   const { mqtt, http, mqtts, https, all } = hub.listeners
   const web = `http://${hostOf(http.address)}:${http.port}`
+  const servesTls = mqtts !== null || https !== null || all !== null
   const lines = [
     `Mooring ${version} is ready after ${Math.round(startMs)} ms.`,
     '',
@@ -17,6 +19,9 @@ export function readyPage(hub: Hub, settings: Settings, startMs: number): string
       : `  MQTT        mqtt://${hostOf(mqtt.address)}:${mqtt.port}   and over WebSocket at ws://${hostOf(http.address)}:${http.port}/mqtt`,
     ...(mqtts === null && https === null ? [] : [`  TLS         ${tlsWords(mqtts, https)}`]),
     ...(all === null ? [] : [`  One port    ${hostOf(all.address)}:${all.port}   (MQTT, HTTP, and both over TLS)`]),
+    ...(servesTls && settings.tlsCert === ''
+      ? [`  CA          ${join(settings.data, 'tls', 'ca.crt')}   (made by this hub: who trusts it may come over TLS)`]
+      : []),
     `  Data        ${settings.data}   (${durabilityWords[settings.durability]})`,
     '',
     'Send a first reading and watch it on the dashboard:',

@@ -209,6 +209,25 @@ describe('settings', () => {
   })
 })
 
+test('the image and the compose file offer the ports that a hub has by default', () => {
+  const { mqttPort, httpPort, mqttsPort, httpsPort } = settings
+  const defaults = [mqttPort, httpPort, mqttsPort, httpsPort].map(({ default: port, says }) =>
+    port === 'auto' ? says.match(/auto is (\d+)/)?.[1] : port,
+  )
+  const read = (file: string) => readFileSync(join(root, file), 'utf8')
+  assert.deepEqual(
+    read('hub/Dockerfile')
+      .match(/^EXPOSE (.+)$/m)?.[1]
+      ?.split(' '),
+    defaults,
+  )
+  const published = [...read('docker-compose.yml').matchAll(/^ +- "127\.0\.0\.1:(\d+):(\d+)"/gm)]
+  assert.deepEqual(
+    published.map(([, outside, inside]) => [outside, inside]),
+    defaults.map((port) => [port, port]),
+  )
+})
+
 describe('a start that fails', () => {
   for (const [flag, other] of [
     ['--mqtt-port', '--http-port'],
@@ -308,6 +327,18 @@ describe('ready', () => {
       paste('mosquitto_pub')
       assert.equal(await newest(), 61.2)
     } else t.diagnostic('mosquitto_pub is not installed: its line was not run')
+  })
+
+  test('the page names the CA that the hub made, and where TLS is spoken', async (t) => {
+    const folder = newFolder(t)
+    const { page } = await start(t, folder, '--mqtts-port', '0', '--https-port', '0')
+    assert.match(page, /^ {2}TLS +mqtts:\/\/127\.0\.0\.1:\d+ +and https:\/\/127\.0\.0\.1:\d+\/$/m)
+    const file = page.match(/^ {2}CA +(\S+)/m)?.[1] ?? assert.fail(page)
+    assert.equal(file, join('data', 'tls', 'ca.crt'))
+    assert.match(readFileSync(join(folder, file), 'utf8'), /BEGIN CERTIFICATE/)
+    const own = ['--tls-cert', 'data/tls/host.crt', '--tls-key', 'data/tls/host.key']
+    assert.doesNotMatch((await start(t, folder, '--data', 'other', '--port', '0', ...own)).page, /^ {2}CA /m, 'the hub made none')
+    assert.doesNotMatch((await start(t, newFolder(t))).page, /^ {2}(CA|TLS) /m, 'nothing is served over TLS')
   })
 
   test('a durability below the default is said aloud', async (t) => {

@@ -50,7 +50,7 @@ export interface Hub {
   readonly version: string
   readonly startedAt: number
   readonly durability: Durability
-  readonly listeners: { readonly mqtt: Listener | null; readonly http: Listener }
+  readonly listeners: Readonly<Record<'mqtt' | 'mqtts' | 'https' | 'all', Listener | null>> & { readonly http: Listener }
   readonly figures: Figures
   readonly limits: readonly { readonly name: string; readonly value: number; readonly reason: string; readonly used: number | null }[]
   readonly refusals: readonly { readonly code: string; readonly sentence: string; readonly count: number }[]

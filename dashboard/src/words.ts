@@ -87,6 +87,9 @@ export const words = {
     sentence: (version: string, duration: string) => `Version ${version}, up for ${duration}.`,
     listensMqtt: (at: string) => `MQTT on ${at}`,
     listensHttp: (at: string) => `HTTP on ${at}`,
+    listensMqtts: (at: string) => `MQTT over TLS on ${at}`,
+    listensHttps: (at: string) => `HTTPS on ${at}`,
+    listensAll: (at: string) => `all of it on ${at}`,
     mqttOff: 'MQTT is off',
     now: 'Now',
     figures: {

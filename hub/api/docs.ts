@@ -20,10 +20,11 @@ export function docsRoutes(app: FastifyInstance): void {
     reply.type('text/html; charset=utf-8')
     return pageHtml(
       'HTTP API',
-      `<p>Every answer is JSON. Times are Unix milliseconds. Refusals are problem documents (RFC 9457), listed under
+      `<p>Every answer is JSON, or a stream of it. Times are Unix milliseconds. Refusals are problem documents (RFC 9457), listed under
        <a href="/docs/errors">refusals</a>. The same for programs: <a href="/v1/openapi.json">/v1/openapi.json</a>.</p>
        <p>MQTT topics: <code>devices/{id}/telemetry</code> for readings, anything else for plain publish and subscribe.
-       MQTT over WebSocket is at <code>/mqtt</code>, the live socket of the dashboard at <code>/live</code>.</p>${sections.join('')}`,
+       MQTT over WebSocket is at <code>/mqtt</code>, JSON over WebSocket (subprotocol <code>mooring.json</code>) at <code>/v1/session</code>,
+       the live socket of the dashboard at <code>/live</code>. Cursors are places in the journal, the same on all of them.</p>${sections.join('')}`,
     )
   })
 

@@ -1,5 +1,6 @@
 // MQTT over TCP and over TLS. A socket costs one wire and one connection: its handlers are shared functions that find the connection through the socket.
 import type { Socket } from 'node:net'
+import { TLSSocket } from 'node:tls'
 import { Refusal } from '../errors.ts'
 import { MqttConnection } from '../mqtt/connection.ts'
 import type { Engine } from '../mqtt/engine.ts'
@@ -11,13 +12,16 @@ interface MooredSocket extends Socket {
 }
 
 class TcpWire implements Wire {
-  readonly transport = 'mqtt-tcp'
   readonly #socket: Socket
   readonly address: string
 
   constructor(socket: Socket, address: string) {
     this.#socket = socket
     this.address = address // kept: the socket forgets it when it closes
+  }
+
+  get transport(): 'mqtt-tcp' | 'mqtt-tls' {
+    return this.#socket instanceof TLSSocket ? 'mqtt-tls' : 'mqtt-tcp'
   }
 
   get waitingBytes(): number {

@@ -8,6 +8,8 @@ export interface Look {
   readonly width?: number
   readonly height?: number
   readonly theme?: 'light' | 'dark'
+  /** Trusts every certificate, as a person does who clicks through the warning. */
+  readonly trusting?: boolean
 }
 
 export interface Watched {
@@ -32,9 +34,13 @@ after(async () => {
 })
 
 /** A page that stands open until the test ends. */
-export async function openPage(t: TestContext, url: string, { width = 1440, height = 900, theme = 'dark' }: Look = {}): Promise<Watched> {
+export async function openPage(
+  t: TestContext,
+  url: string,
+  { width = 1440, height = 900, theme = 'dark', trusting = false }: Look = {},
+): Promise<Watched> {
   browser ??= launch()
-  const context = await (await browser).newContext({ viewport: { width, height }, colorScheme: theme })
+  const context = await (await browser).newContext({ viewport: { width, height }, colorScheme: theme, ignoreHTTPSErrors: trusting })
   t.after(() => context.close())
   const page = await context.newPage()
   const complaints: string[] = []

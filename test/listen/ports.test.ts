@@ -100,6 +100,14 @@ for (const [port, alpns] of [
   }
 }
 
+test('a device that comes over TLS is shown as one that does', async (t) => {
+  const client = new TestClient(await overTls(t, ports.mqtts), 5)
+  await client.connect('pump-tls')
+  await client.publish('devices/pump-tls/telemetry', '{"flow":3}', { qos: 1 })
+  const { connection } = (await hub.get('/v1/devices/pump-tls')) as { connection: { transport: string } }
+  assert.equal(connection.transport, 'mqtt-tls')
+})
+
 for (const port of ['https', 'all'] as const) {
   test(`HTTP/1.1 and HTTP/2 over TLS on the port ${port}`, async (t) => {
     await speaksHttp(await overTls(t, ports[port]))

@@ -62,15 +62,20 @@ export function HubPage() {
 }
 
 function Standing({ hub }: { hub: Hub }) {
-  const { mqtt, http } = hub.listeners
+  const { mqtt, http, mqtts, https, all } = hub.listeners
+  const listens = [
+    mqtt === null ? words.hub.mqttOff : words.hub.listensMqtt(at(mqtt)),
+    words.hub.listensHttp(at(http)),
+    ...(mqtts === null ? [] : [words.hub.listensMqtts(at(mqtts))]),
+    ...(https === null ? [] : [words.hub.listensHttps(at(https))]),
+    ...(all === null ? [] : [words.hub.listensAll(at(all))]),
+  ]
   const up = useComputed(() => words.hub.sentence(hub.version, duration(now.value - hub.startedAt)))
   return (
     <p class="sentence">
       <span title={exactTime(hub.startedAt)}>{up}</span> {words.hub.durabilitySays[hub.durability]}
       <br />
-      <span class="quiet">
-        {mqtt === null ? words.hub.mqttOff : words.hub.listensMqtt(at(mqtt))} · {words.hub.listensHttp(at(http))}
-      </span>
+      <span class="quiet">{listens.join(' · ')}</span>
     </p>
   )
 }
