@@ -10,7 +10,10 @@ import { secureOptions, type TlsMaterial } from './tls-material.ts'
 export interface TlsOptions {
   /** Protocols by ALPN (RFC 7301), the one the hub likes best first. A client that asks for others alone is refused with an alert. */
   readonly protocols: readonly string[]
-  /** Ask clients for a certificate. One that has none is let in all the same: who it is, is asked elsewhere. */
+  /**
+   * Ask clients for a certificate. One that has none is let in all the same, who it is, is asked elsewhere; one whose certificate was revoked,
+   * has ended or comes from somebody else is not.
+   */
   readonly asksForCertificate: boolean
   readonly peers: Peers
   readonly log: Logger
@@ -40,7 +43,12 @@ export class TlsFront {
     })
     this.#server.on('secureConnection', (socket) => {
       this.#onHandshakeEnd()
-      onSecure(socket)
+      // By `rejectUnauthorized` Node would turn away also those that have none.
+      if (asksForCertificate && !socket.authorized && socket.getPeerX509Certificate() !== undefined) {
+        log.info({ address: peers.nameOf(socket) }, `the certificate of a client is refused: ${socket.authorizationError}`)
+        socket.on('error', ignoreError)
+        socket.destroy()
+      } else onSecure(socket)
     })
     this.#server.on('tlsClientError', (error: NodeJS.ErrnoException, socket) => {
       log.debug({ address: peers.nameOf(socket), code: error.code }, 'a TLS handshake failed')

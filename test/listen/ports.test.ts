@@ -229,6 +229,37 @@ test('a client shows a certificate only where the hub asks for one, and one that
   await speaksMqtt(await overTls(t, port, [], { ca: own }), 'without')
 })
 
+test('a client whose certificate is not of those CAs, or was revoked, is not let in; a revocation counts within a second', async (t) => {
+  const [authority, stranger] = [await TestAuthority.make('Test CA'), await TestAuthority.make('Another CA')]
+  const folder = newFolder(t)
+  const [tlsCa, tlsCrl] = [join(folder, 'ca.pem'), join(folder, 'crl.pem')]
+  writeFileSync(tlsCa, authority.cert)
+  writeFileSync(tlsCrl, await authority.revoke([]))
+  const asking = await startHub(t, { mqttsPort: 0, tlsCa, tlsCrl })
+  const own = readFileSync(join(asking.folder, 'tls', 'ca.crt'), 'utf8')
+  const port = asking.hub.listeners.mqtts?.port as number
+  const isLetIn = async ({ cert, key }: { cert: string; key: string }) => {
+    try {
+      const client = new TestClient(await overTls(t, port, [], { ca: own, cert, key }), 4)
+      await client.connect('who')
+      client.pullCable()
+      return true
+    } catch {
+      return false
+    }
+  }
+  const pump = await authority.issue('pump-7')
+  assert.equal(await isLetIn(pump), true)
+  assert.equal(await isLetIn(await stranger.issue('pump-7')), false)
+  writeFileSync(tlsCrl, await authority.revoke([pump.serial]))
+  const startMs = performance.now()
+  while (await isLetIn(pump)) {
+    assert.ok(performance.now() - startMs < 5000, 'the revocation counts')
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  assert.equal(await isLetIn(await authority.issue('pump-8')), true)
+})
+
 test('a new certificate is shown to who comes, and who is there stays', async (t) => {
   const authority = await TestAuthority.make('Test CA')
   const [first, second] = [await authority.issue('localhost'), await authority.issue('localhost')]
