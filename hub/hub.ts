@@ -15,7 +15,6 @@ import { Refusal } from './errors.ts'
 import { JsonEngine } from './json/engine.ts'
 import { Uplinks } from './json/uplinks.ts'
 import { onFrame } from './json/upward.ts'
-import { limits } from './limits.ts'
 import { Admission } from './listen/admission.ts'
 import { Certificates } from './listen/certificates.ts'
 import { Ports } from './listen/ports.ts'
@@ -29,6 +28,7 @@ import { Metrics } from './metrics.ts'
 import type { AuthenticationMethod } from './mqtt/auth.ts'
 import { Engine } from './mqtt/engine.ts'
 import { readVerifiers, ScramSha256 } from './mqtt/scram.ts'
+import { reconnectAfterMs, reconnectAfterSeconds } from './reconnect.ts'
 import { Devices } from './routing/devices.ts'
 import { Retained } from './routing/retained.ts'
 import { Router } from './routing/router.ts'
@@ -120,7 +120,11 @@ export async function startHub({ settings, log, clock = systemClock, onFatal }: 
     authenticate: ({ address }) => admission.assertAnonymous(address),
   })
   const connections = () => engine.connections.size + json.connections.size + uplinks.size
-  const assertRoom = () => admission.assertRoom(connections())
+  let isStopping = false
+  const assertRoom = () => {
+    if (isStopping) throw goodbye() // who is connected already may ask for more
+    admission.assertRoom(connections())
+  }
   const figures = new FiguresEverySecond(
     { store, router, devices, sessions, metrics, clock, connections, connected: () => presence.connected },
     (now) => feed.onFigures(now),
@@ -174,13 +178,14 @@ export async function startHub({ settings, log, clock = systemClock, onFatal }: 
 
   // Nobody comes any more; everyone is told why, in the words of its protocol, and when to come again; what was taken is stored.
   const stop = async () => {
+    isStopping = true
     figures.stop()
     sys?.stop()
     ports.close()
     certificates?.close()
     uplinks.closeAll(goodbye(), reconnectAfterSeconds)
     for (const closing of [engine, json, upgrades]) closing.closeAll(goodbye)
-    eventStreams.closeAll(goodbye(), () => reconnectAfterSeconds() * 1000)
+    eventStreams.closeAll(goodbye(), reconnectAfterMs)
     await emptied(() => connections() + upgrades.viewers + eventStreams.size === 0, farewellMs)
     const httpClosed = http.close() // not before: it cuts all connections
     for (const left of [engine, json, uplinks, upgrades, eventStreams, http, ports]) left.destroyAll()
@@ -219,11 +224,6 @@ function openCertificates({ tlsCert, tlsKey, tlsCa, tlsCrl, data, listen }: Sett
 /** Each peer is told another time. */
 function goodbye(): Refusal {
   return new Refusal('shutting-down', { seconds: reconnectAfterSeconds() })
-}
-
-/** All lose the hub at once; they come back spread over a window. */
-function reconnectAfterSeconds(): number {
-  return 1 + Math.floor(Math.random() * limits.reconnectSpreadSeconds)
 }
 
 /** Resolves when `isEmpty` holds, or after `withinMs`. */

@@ -2,6 +2,7 @@
 import type { Message } from '../../devices/message.ts'
 import type { Refusal } from '../errors.ts'
 import { limits } from '../limits.ts'
+import { reconnectAfterMs } from '../reconnect.ts'
 import type { FollowingConnection, Passing } from '../session/connection.ts'
 import type { Session } from '../session/session.ts'
 import type { Waiter } from '../store/store.ts'
@@ -11,7 +12,7 @@ import { cursorOf, errorFrame, gapFrame, messageFrame, welcomeFrame } from './en
 import type { JsonEngine } from './engine.ts'
 import type { Opened } from './hello.ts'
 import { releaseParser } from './parser.ts'
-import { type Headers, type Holder, hold, type RawResponse, reconnectAfterMs } from './response.ts'
+import { type Headers, type Holder, hold, type RawResponse } from './response.ts'
 
 /** A sign of life this often keeps proxies and half-open detection content. */
 const heartbeatSeconds = 15

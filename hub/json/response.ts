@@ -2,7 +2,7 @@
 // kept alive by thousands of answers that are still to come.
 import type { FastifyReply } from 'fastify'
 import { problemOf, type Refusal } from '../errors.ts'
-import { limits } from '../limits.ts'
+import { reconnectAfterSeconds } from '../reconnect.ts'
 import { type RawSocket, releaseParser, resumeHttp } from './parser.ts'
 
 export type Headers = Readonly<Record<string, string | number | string[] | undefined>>
@@ -98,11 +98,6 @@ export function sendJson(raw: RawResponse, headers: Headers, status: number, typ
 /** A refusal in the middle of an answer's wait, and the end of the connection; whoever may come again is told when. */
 export function sendProblem(raw: RawResponse, headers: Headers, why: Refusal): void {
   const last = raw.stream === undefined ? { ...headers, connection: 'close' } : headers // a hub that stops waits for no idle connection
-  const retryAfter = why.row.retry ? Math.ceil(reconnectAfterMs() / 1000) : undefined
+  const retryAfter = why.row.retry ? reconnectAfterSeconds() : undefined
   sendJson(raw, last, why.row.http, 'application/problem+json', JSON.stringify(problemOf(why)), retryAfter)
-}
-
-/** When the hub stops, all clients lose it at once; they come back spread over a window. */
-export function reconnectAfterMs(): number {
-  return 1000 + Math.floor(Math.random() * limits.reconnectSpreadSeconds * 1000)
 }

@@ -26,6 +26,7 @@ import type { Uplinks } from '../json/uplinks.ts'
 import { limits } from '../limits.ts'
 import { type EventStreams, eventRoutes } from '../live/events.ts'
 import type { Feed } from '../live/feed.ts'
+import { reconnectAfterSeconds } from '../reconnect.ts'
 import type { Wheel } from '../wheel.ts'
 import type { Admission } from './admission.ts'
 import { readBody } from './body.ts'
@@ -218,7 +219,8 @@ function dashboardFiles(app: FastifyInstance, folder: string, { metrics }: ApiPa
 
 function sendProblem(reply: FastifyReply, refusal: Refusal): void {
   const problem = problemOf(refusal)
-  if (refusal.row.retry) reply.header('retry-after', '1')
+  const isStopping = refusal.code === 'shutting-down'
+  if (refusal.row.retry) reply.header('retry-after', isStopping ? reconnectAfterSeconds() : 1)
   abandonBody(reply.request, reply)
   reply.code(problem.status)
   reply.header('content-type', 'application/problem+json')

@@ -29,6 +29,9 @@ import { sessionsOf } from './session-rows.ts'
 import { startThread, type Thread } from './thread.ts'
 import type { Opened, RetainedRow, WriterFunctions } from './writer.ts'
 
+/** How long the reader thread may go on at the close with what was asked of it before. */
+const readerFarewellMs = 1000
+
 export interface SqliteOptions {
   /** Created when missing, for its owner only. */
   readonly folder: string
@@ -211,7 +214,9 @@ class SqliteStore implements Store {
   async close(): Promise<void> {
     await this.journal.close()
     // The reader first: the last connection to close empties the write-ahead log into the file.
-    await this.#reader.call('close', []).catch(() => {})
+    const readerClosed = this.#reader.call('close', []).catch(() => {})
+    // What is still asked of it nobody waits for: thousands of clients may have wanted to read up. It is cut off, which closes its file, too.
+    await Promise.race([readerClosed, new Promise((resolve) => setTimeout(resolve, readerFarewellMs).unref())])
     await this.#reader.stop()
     await this.#writer.call('close', []).catch(() => {})
     await this.#writer.stop()
