@@ -1,0 +1,133 @@
+// What a setting can be: how its text is read, and what to say when it cannot be.
+import { isIP, isIPv4 } from 'node:net'
+
+export interface Kind<T> {
+  /** What to write after the flag; empty for a flag that stands alone. */
+  readonly placeholder: string
+  /** Throws an Error whose message completes "--flag takes …". */
+  read(text: string): T
+}
+
+export const port: Kind<number> = {
+  placeholder: 'PORT',
+  read(text) {
+    if (/^\d{1,5}$/.test(text) && Number(text) <= 65535) return Number(text)
+    throw new Error('a port from 0 (pick a free one) to 65535')
+  },
+}
+
+export const portOrOff: Kind<number | 'off'> = {
+  placeholder: 'PORT|off',
+  read(text) {
+    if (text === 'off') return 'off'
+    try {
+      return port.read(text)
+    } catch (error) {
+      throw new Error(`${(error as Error).message}, or off`)
+    }
+  },
+}
+
+export const portOffOrAuto: Kind<number | 'off' | 'auto'> = {
+  placeholder: 'PORT|off|auto',
+  read(text) {
+    if (text === 'auto') return 'auto'
+    try {
+      return portOrOff.read(text)
+    } catch (error) {
+      throw new Error(`${(error as Error).message}, or auto`)
+    }
+  },
+}
+
+export const address: Kind<string> = {
+  placeholder: 'ADDRESS',
+  read(text) {
+    if (text === 'localhost') return '127.0.0.1'
+    if (isIP(text) !== 0) return text
+    throw new Error('an IP address, such as 127.0.0.1 (this machine only) or 0.0.0.0 (every interface)')
+  },
+}
+
+export const path: Kind<string> = {
+  placeholder: 'PATH',
+  read(text) {
+    if (text !== '' && !text.includes('\0')) return text
+    throw new Error('a path')
+  },
+}
+
+export const pathOrNone: Kind<string> = {
+  placeholder: 'PATH',
+  read: (text) => (text === '' ? '' : path.read(text)),
+}
+
+export function secondsUpTo(max: number, zero: string): Kind<number> {
+  return {
+    placeholder: 'SECONDS',
+    read(text) {
+      if (/^\d{1,5}$/.test(text) && Number(text) <= max) return Number(text)
+      throw new Error(`whole seconds from 1 to ${max}, or 0 for ${zero}`)
+    },
+  }
+}
+
+export function oneOf<const T extends string>(...words: readonly T[]): Kind<T> {
+  return {
+    placeholder: words.join('|'),
+    read(text) {
+      const word = words.find((candidate) => candidate === text)
+      if (word !== undefined) return word
+      throw new Error(`one of ${words.join(', ')}`)
+    },
+  }
+}
+
+export const anonymous: Kind<'loopback' | 'everyone' | 'nobody'> = {
+  placeholder: '',
+  read(text) {
+    if (text === '' || text === 'true' || text === 'everyone') return 'everyone'
+    if (text === 'false' || text === 'nobody') return 'nobody'
+    if (text === 'loopback') return 'loopback'
+    throw new Error('everyone (or nothing), loopback or nobody')
+  },
+}
+
+export const origins: Kind<readonly string[]> = {
+  placeholder: 'ORIGIN,…',
+  read(text) {
+    return text
+      .split(',')
+      .filter((origin) => origin !== '')
+      .map((origin) => {
+        if (URL.canParse(origin) && new URL(origin).origin === origin) return origin
+        throw new Error('origins such as https://tools.example, parted by commas')
+      })
+  },
+}
+
+export const networks: Kind<readonly string[]> = {
+  placeholder: 'NETWORK,…',
+  read(text) {
+    return text
+      .split(',')
+      .map((network) => network.trim())
+      .filter((network) => network !== '')
+      .map((network) => {
+        const [address = '', prefix, more] = network.split('/')
+        const bitsMax = isIPv4(address) ? 32 : 128
+        const isPrefix = prefix === undefined || (/^\d{1,3}$/.test(prefix) && Number(prefix) <= bitsMax)
+        if (isIP(address) !== 0 && isPrefix && more === undefined) return network
+        throw new Error('addresses and networks such as 10.0.0.7,192.168.0.0/16,fd00::/8, parted by commas')
+      })
+  },
+}
+
+export const yes: Kind<boolean> = {
+  placeholder: '',
+  read(text) {
+    if (text === '' || text === 'true') return true
+    if (text === 'false') return false
+    throw new Error('nothing, true or false')
+  },
+}
