@@ -6,6 +6,9 @@ const mainPath = fileURLToPath(new URL('../hub/main.ts', import.meta.url))
 const readyWithinMs = 30_000 // a database that needs recovery takes its time
 const stopWithinMs = 15_000
 
+/** As `npm start` and the image have it; why, says hub/README.md. */
+export const nodeFlags: readonly string[] = ['--max-semi-space-size=8']
+
 /** The one line the hub prints; the ports it really listens on. */
 export interface Ready {
   readonly mqtt: number
@@ -41,7 +44,7 @@ export class HubDied extends Error {
 
 /** Rejects with `HubDied` when it ends first, or after 30 s. */
 export async function startHubProcess(settings: readonly string[], { wrapper = [], output }: HubProcessOptions = {}): Promise<HubProcess> {
-  const [command, ...words] = [...wrapper, process.execPath, mainPath, '--ready-json', ...settings]
+  const [command, ...words] = [...wrapper, process.execPath, ...nodeFlags, mainPath, '--ready-json', ...settings]
   // A group of its own: Ctrl-C in the terminal must reach the fleet first and the hub only when the fleet has gone home.
   const child = spawn(command!, words, { stdio: ['ignore', 'pipe', 'inherit'], detached: true })
   const exited = new Promise<number | string>((resolve) => {

@@ -9,6 +9,7 @@ import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { describe, type TestContext, test } from 'node:test'
 import { readConfiguration, SettingError, settings } from '../hub/config.ts'
+import { nodeFlags } from '../simulators/hub-process.ts'
 import { newFolder, spawnHub } from './kit/hub.ts'
 import { moor } from './kit/mqtt.ts'
 import { readSources, root } from './kit/sources.ts'
@@ -226,6 +227,13 @@ test('the image and the compose file offer the ports that a hub has by default',
     published.map(([, outside, inside]) => [outside, inside]),
     defaults.map((port) => [port, port]),
   )
+})
+
+test('npm start, the image and the simulators start the hub with the same flags of Node', () => {
+  const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: { start: string } }
+  assert.ok(scripts.start.endsWith(` exec node_modules/.bin/node ${nodeFlags.join(' ')} hub/main.ts`), scripts.start)
+  const entry = /^ENTRYPOINT (.+)$/m.exec(readFileSync(join(root, 'hub', 'Dockerfile'), 'utf8'))?.[1] ?? ''
+  assert.deepEqual(JSON.parse(entry), ['node', ...nodeFlags])
 })
 
 describe('a start that fails', () => {

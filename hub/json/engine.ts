@@ -8,6 +8,7 @@ import type { Sessions } from '../session/sessions.ts'
 import type { Journal, Store } from '../store/store.ts'
 import { Turn } from '../turn.ts'
 import type { Wheel } from '../wheel.ts'
+import { HeldParsers } from './held-parsers.ts'
 
 export interface JsonEngineParts {
   readonly router: Router
@@ -40,6 +41,7 @@ export class JsonEngine {
   readonly log: Logger
   readonly authenticate: JsonEngineParts['authenticate']
   readonly turn = new Turn()
+  readonly heldParsers: HeldParsers
   /** Each takes itself out when its wire is gone. */
   readonly connections = new Set<OpenConnection>()
 
@@ -53,6 +55,7 @@ export class JsonEngine {
     this.metrics = parts.metrics
     this.log = parts.log
     this.authenticate = parts.authenticate
+    this.heldParsers = new HeldParsers(parts.clock)
   }
 
   closeAll(why: () => Refusal): void {

@@ -14,10 +14,7 @@ import type { Touched } from '../turn.ts'
 import type { Timed } from '../wheel.ts'
 import { gapFrame, messageFrame } from './encode.ts'
 import type { JsonEngine } from './engine.ts'
-import { type Headers, type Holder, hold, type RawResponse, releaseParserUntilAnswered, sendJson, sendProblem } from './response.ts'
-
-/** A request that is held for longer gives its parser back. */
-const longSeconds = 2
+import { type Headers, type Holder, hold, type RawResponse, sendJson, sendProblem } from './response.ts'
 
 /** What a client has to come again within, at least; else it is one and a half times its last wait. */
 const absenceSecondsMin = 10
@@ -45,8 +42,6 @@ export class PollConnection implements FollowingConnection, Holder, Timed, Touch
   #frames = ''
   #count = 0
   #waitSeconds = 0
-  /** The request has been held for `longSeconds`, or will not be. */
-  #isLong = false
   /** What was asked for and is not yet on disk: an answer would let the client rely on it. */
   #unstored = 0
   dueTick = 0
@@ -72,8 +67,8 @@ export class PollConnection implements FollowingConnection, Holder, Timed, Touch
     this.#waitSeconds = held.waitSeconds
     hold(held.raw, this)
     follower.seek(afterSeq ?? follower.acknowledgedSeq)
-    this.#isLong = held.waitSeconds < 2 * longSeconds
-    this.#engine.wheel.arm(this, this.#isLong ? held.waitSeconds - 1 : longSeconds - 1) // the wheel is up to a second late, and proxies are strict
+    this.#engine.wheel.arm(this, held.waitSeconds - 1) // the wheel is up to a second late, and proxies are strict
+    if (held.waitSeconds > 0) this.#engine.heldParsers.releaseSoon(held.raw)
   }
 
   /** The session is to remember something that was asked for just now. */
@@ -149,12 +144,7 @@ export class PollConnection implements FollowingConnection, Holder, Timed, Touch
 
   onDue(): void {
     if (this.#held === undefined) this.#leave()
-    else if (this.#isLong) this.#answer(this.#held)
-    else {
-      this.#isLong = true
-      releaseParserUntilAnswered(this.#held.raw)
-      this.#engine.wheel.arm(this, this.#held.waitSeconds - longSeconds - 1)
-    }
+    else this.#answer(this.#held)
   }
 
   #answer({ raw, headers, list }: Held): void {

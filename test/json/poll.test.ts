@@ -190,6 +190,40 @@ test('a kept connection goes on after polls that were held for long, and a reque
   }
 })
 
+test('no poll is lost that comes in the same instant as the answer to the one before it', async (t) => {
+  const clock = new HandClock()
+  const hub = await startHub(t, {}, clock)
+  const { cursor } = await pollsOf(hub)('')
+  const pump = await moor(t, hub, 'pump')
+  const socket = connect(Number(new URL(hub.url).port), '127.0.0.1')
+  atEnd(t, () => socket.destroy())
+  let heard = ''
+  socket.on('data', (chunk: Buffer) => (heard += chunk.toString()))
+  const warnings: Error[] = []
+  const onWarning = (warning: Error) => warnings.push(warning)
+  process.on('warning', onWarning)
+  atEnd(t, () => process.off('warning', onWarning))
+  let after = cursor
+  const ask = () => socket.write(`GET /v1/session/messages?client=page&wait=60&after=${after} HTTP/1.1\r\nhost: localhost\r\n\r\n`)
+  for (const [round, text] of row(300).entries()) {
+    heard = ''
+    ask()
+    await hub.get('/v1/hub')
+    if (round % 5 !== 0) clock.advance(1) // from here on the connection has no parser; it is made anew around the second poll
+    pump.sendPublish('a', text, { qos: 1, messageId: 1 + round })
+    for (let turns = round % 16; turns > 0 && !heard.includes(text); turns--) await new Promise(setImmediate)
+    ask()
+    let cursors: string[] = []
+    while (cursors.length < 2) {
+      await once(socket, 'data', { signal: AbortSignal.timeout(5000) })
+      cursors = [...heard.matchAll(/"cursor":"([\d.]+)"\}(?=HTTP|$)/g)].map(([, said]) => said as string)
+    }
+    assert.ok(heard.slice(heard.lastIndexOf('HTTP/1.1 200')).includes(`"text":"${text}"`), `${text} is in the last answer: ${heard}`)
+    after = cursors[1] as string
+  }
+  assert.deepEqual(warnings, [], 'the connection gathers no listeners')
+})
+
 test('much that waits comes in answers of bounded size', async (t) => {
   const hub = await startHub(t)
   const poll = pollsOf(hub)
