@@ -5,19 +5,9 @@ import fc from 'fast-check'
 import type { Message, QoS } from '../../devices/message.ts'
 import { Refusal } from '../../hub/errors.ts'
 import { limits } from '../../hub/limits.ts'
-import { Metrics } from '../../hub/metrics.ts'
-import { Devices } from '../../hub/routing/devices.ts'
-import { Retained } from '../../hub/routing/retained.ts'
-import { Router } from '../../hub/routing/router.ts'
 import { type Member, type Membership, SharedGroup, sharedFilterOf, standing } from '../../hub/routing/shared-group.ts'
 import { type Match, type Subscription, TopicTree } from '../../hub/routing/topic-tree.ts'
-import type { Connection } from '../../hub/session/connection.ts'
-import { Sessions } from '../../hub/session/sessions.ts'
-import { openSqliteStore } from '../../hub/store/sqlite/open.ts'
-import { Wheel } from '../../hub/wheel.ts'
-import { atEnd } from '../kit/at-end.ts'
-import { HandClock } from '../kit/clock.ts'
-import { newFolder } from '../kit/hub.ts'
+import { makeSessions, silentWire } from '../kit/sessions.ts'
 import { matches, topicFilter, topicName } from './naive.ts'
 
 /** Stands as it is told and writes down what it gets. */
@@ -252,26 +242,11 @@ test('sharedGroupMembers: one more is refused; members may change their wishes, 
   assert.equal(tree.size, limits.sharedGroupMembers + 1)
 })
 
-async function makeSessions(t: TestContext) {
-  const clock = new HandClock()
-  const store = await openSqliteStore({ folder: newFolder(t), durability: 'memory', clock })
-  atEnd(t, () => store.close())
-  const metrics = new Metrics()
-  const devices = new Devices(new Map(), store.journal, clock, { onDeviceCreated: () => {} })
-  const router = new Router(new TopicTree(), new Retained(), store.journal, devices, clock, metrics)
-  const sessions = new Sessions(store, router, new Wheel(clock), clock, metrics, { onOnline: () => {}, onAway: () => {} })
+async function makeMembers(t: TestContext) {
+  const { store, metrics, router, sessions } = await makeSessions(t, 'memory')
   /** An absent member with a session that lasts. */
   const join = (clientId: string, qos: QoS) => {
-    const connection: Connection = {
-      follows: false,
-      transport: 'mqtt-tcp',
-      address: '',
-      writable: true,
-      inflightMax: 1,
-      send: () => true,
-      sendRelease: () => {},
-      close: () => {},
-    }
+    const connection = silentWire()
     const { session } = sessions.open(clientId, connection, { clean: false, expirySeconds: 600, will: undefined })
     session.subscribe('$share/g/a', { qos, noLocal: false, retainAsPublished: false, identifier: undefined })
     return { session, connection, leave: () => sessions.leave(session, connection, { publishWill: false }) }
@@ -284,7 +259,7 @@ async function makeSessions(t: TestContext) {
 }
 
 test('a message that no member can be owed is dropped and counted', async (t) => {
-  const { metrics, join, publish } = await makeSessions(t)
+  const { metrics, join, publish } = await makeMembers(t)
   const [low, high] = [join('low', 0), join('high', 1)]
   low.leave()
   high.leave()
@@ -296,7 +271,7 @@ test('a message that no member can be owed is dropped and counted', async (t) =>
 })
 
 test('a full outbox is passed by while another has room, and a message that fits none is counted once', async (t) => {
-  const { metrics, join, publish } = await makeSessions(t)
+  const { metrics, join, publish } = await makeMembers(t)
   const [one, two] = [join('one', 1), join('two', 1)]
   one.leave()
   two.leave()
@@ -308,7 +283,7 @@ test('a full outbox is passed by while another has room, and a message that fits
 })
 
 test('of members that are there and busy, the one with the least waiting is given the message', async (t) => {
-  const { join, publish } = await makeSessions(t)
+  const { join, publish } = await makeMembers(t)
   const [slow, fast] = [join('slow', 1), join('fast', 1)] // each takes one at a time
   for (let count = 0; count < 6; count++) publish()
   assert.deepEqual([slow.session.outboxCount, fast.session.outboxCount], [2, 2])
@@ -319,7 +294,7 @@ test('of members that are there and busy, the one with the least waiting is give
 })
 
 test('what the last member was owed ends with it, counted, and leaves no bytes behind', async (t) => {
-  const { sessions, metrics, join, publish, stored } = await makeSessions(t)
+  const { sessions, metrics, join, publish, stored } = await makeMembers(t)
   const only = join('only', 2)
   publish(1) // sent
   publish(1) // waits

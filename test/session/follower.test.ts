@@ -7,20 +7,11 @@ import Database from 'better-sqlite3'
 import type { Message } from '../../devices/message.ts'
 import { Refusal } from '../../hub/errors.ts'
 import { limits } from '../../hub/limits.ts'
-import { Metrics } from '../../hub/metrics.ts'
-import { Devices } from '../../hub/routing/devices.ts'
-import { Retained } from '../../hub/routing/retained.ts'
-import { Router } from '../../hub/routing/router.ts'
-import { TopicTree } from '../../hub/routing/topic-tree.ts'
 import type { FollowingConnection, Passing } from '../../hub/session/connection.ts'
 import type { Session } from '../../hub/session/session.ts'
-import { Sessions } from '../../hub/session/sessions.ts'
-import { openSqliteStore } from '../../hub/store/sqlite/open.ts'
 import type { Durability } from '../../hub/store/store.ts'
-import { Wheel } from '../../hub/wheel.ts'
-import { atEnd } from '../kit/at-end.ts'
-import { HandClock } from '../kit/clock.ts'
 import { newFolder } from '../kit/hub.ts'
+import { makeSessions, silentWire } from '../kit/sessions.ts'
 import { stored } from '../store/kit.ts'
 
 const plain = { qos: 1, noLocal: false, retainAsPublished: false, identifier: undefined } as const
@@ -32,14 +23,7 @@ const lasting = (after?: number) => ({
 })
 
 async function world(t: TestContext, folder = newFolder(t), durability: Durability = 'fsync') {
-  const clock = new HandClock()
-  const store = await openSqliteStore({ folder, durability, clock })
-  atEnd(t, () => store.close())
-  const metrics = new Metrics()
-  const devices = new Devices(store.devicesAtStart, store.journal, clock, { onDeviceCreated: () => {} })
-  const router = new Router(new TopicTree(), new Retained(), store.journal, devices, clock, metrics)
-  const sessions = new Sessions(store, router, new Wheel(clock), clock, metrics, { onOnline: () => {}, onAway: () => {} })
-  sessions.restore(store.sessionsAtStart)
+  const { store, metrics, router, sessions } = await makeSessions(t, durability, folder)
   const publish = (topic: string, text: string, qos: 0 | 1 = 1) => {
     const bytes = Buffer.from(text)
     const publication = { qos, retain: false, properties: undefined, from: undefined, checked: false }
@@ -301,18 +285,8 @@ test('sessions of the two kinds do not turn into one another unasked', async (t)
   const { sessions } = await world(t)
   const wire = new Wire()
   sessions.open('c', wire, lasting())
-  const mqtt = {
-    follows: false,
-    transport: 'mqtt-tcp',
-    address: '',
-    writable: true,
-    inflightMax: 1,
-    send: () => true,
-    sendRelease: () => {},
-    close: () => {},
-  } as const
   const kept = { clean: false, expirySeconds: 600, will: undefined }
-  const opened = sessions.open('c', mqtt, kept)
+  const opened = sessions.open('c', silentWire(), kept)
   assert.equal(opened.resumed, false, 'a CONNECT finds no session of its kind and begins anew')
   assert.equal(wire.closed, 'taken-over')
   const isRefused = (error: unknown) => error instanceof Refusal && error.code === 'session-elsewhere'

@@ -1,53 +1,16 @@
 // All sessions together: how many are remembered, for how long, and that a forgotten one leaves nothing behind.
 import assert from 'node:assert/strict'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import { Refusal } from '../../hub/errors.ts'
 import { limits } from '../../hub/limits.ts'
-import { Metrics } from '../../hub/metrics.ts'
-import { Devices } from '../../hub/routing/devices.ts'
-import { Retained } from '../../hub/routing/retained.ts'
-import { Router } from '../../hub/routing/router.ts'
-import { TopicTree } from '../../hub/routing/topic-tree.ts'
-import type { Connection } from '../../hub/session/connection.ts'
-import { Sessions } from '../../hub/session/sessions.ts'
-import { openSqliteStore } from '../../hub/store/sqlite/open.ts'
-import { Wheel } from '../../hub/wheel.ts'
-import { atEnd } from '../kit/at-end.ts'
-import { HandClock } from '../kit/clock.ts'
-import { newFolder } from '../kit/hub.ts'
-
-async function makeSessions(t: TestContext) {
-  const clock = new HandClock()
-  const store = await openSqliteStore({ folder: newFolder(t), durability: 'memory', clock })
-  atEnd(t, () => store.close())
-  const metrics = new Metrics()
-  const devices = new Devices(new Map(), store.journal, clock, { onDeviceCreated: () => {} })
-  const router = new Router(new TopicTree(), new Retained(), store.journal, devices, clock, metrics)
-  const sessions = new Sessions(store, router, new Wheel(clock), clock, metrics, { onOnline: () => {}, onAway: () => {} })
-  return { clock, router, sessions }
-}
-
-/** A wire that takes everything and keeps nothing. */
-function wire(): Connection {
-  const nothing = () => {}
-  return {
-    follows: false,
-    transport: 'mqtt-tcp',
-    address: '',
-    writable: true,
-    inflightMax: 1,
-    send: () => true,
-    sendRelease: nothing,
-    close: nothing,
-  }
-}
+import { makeSessions, silentWire } from '../kit/sessions.ts'
 
 const lasting = (expirySeconds: number) => ({ clean: false, expirySeconds, will: undefined })
 const asked = { qos: 1, noLocal: false, retainAsPublished: false, identifier: undefined } as const
 
 test('sessions: one more is refused; known clients come back, and room is made when one is forgotten', async (t) => {
-  const { sessions } = await makeSessions(t)
-  const connection = wire()
+  const { sessions } = await makeSessions(t, 'memory')
+  const connection = silentWire()
   for (let at = 0; at < limits.sessions; at++) {
     const { session } = sessions.open(`c${at}`, connection, lasting(600))
     sessions.leave(session, connection, { publishWill: false })
@@ -62,8 +25,8 @@ test('sessions: one more is refused; known clients come back, and room is made w
 })
 
 test('a session is kept for its own time, at most a week, and leaves neither subscriptions nor bytes behind', async (t) => {
-  const { sessions, clock, router } = await makeSessions(t)
-  const connection = wire()
+  const { sessions, clock, router } = await makeSessions(t, 'memory')
+  const connection = silentWire()
   const { session } = sessions.open('pump-7', connection, lasting(Number.MAX_SAFE_INTEGER))
   session.subscribe('a/#', asked)
   sessions.leave(session, connection, { publishWill: false })
@@ -87,8 +50,8 @@ test('a session is kept for its own time, at most a week, and leaves neither sub
 })
 
 test('a connection that was replaced cannot take the session with it when it closes', async (t) => {
-  const { sessions } = await makeSessions(t)
-  const [old, newer] = [wire(), wire()]
+  const { sessions } = await makeSessions(t, 'memory')
+  const [old, newer] = [silentWire(), silentWire()]
   const { session } = sessions.open('pump-7', old, lasting(600))
   sessions.open('pump-7', newer, lasting(600))
   sessions.leave(session, old, { publishWill: true })
