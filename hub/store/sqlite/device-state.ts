@@ -1,7 +1,7 @@
 // What the writer thread holds in memory of a device: its series with their newest values, and the points not yet in the tables.
 import type { DeviceId, MetricValue } from '../../../devices/device.ts'
 import { telemetryTopic } from '../../../devices/topics.ts'
-import { type Columns, inOrder } from './segment.ts'
+import { type Columns, inOrder } from '../series/columns.ts'
 
 const none = new Float64Array(0)
 const columnsAtFirst = 16

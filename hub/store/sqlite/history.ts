@@ -2,9 +2,10 @@
 import type { Database } from 'better-sqlite3'
 import { Refusal } from '../../errors.ts'
 import { limits } from '../../limits.ts'
+import { cut, inOrder, joined } from '../series/columns.ts'
+import { thin } from '../series/thin.ts'
 import type { HistoryQuery, Series } from '../store.ts'
-import { type Columns, decodeSegment, inOrder, joined } from './segment.ts'
-import { thin } from './thin.ts'
+import { decodeSegment } from './segment.ts'
 
 interface SeriesRow {
   readonly id: number
@@ -72,22 +73,4 @@ function overlapping(spans: SegmentSpan[]): SegmentSpan[][] {
   }
   for (const group of groups) group.sort((a, b) => a.id - b.id)
   return groups
-}
-
-function cut({ times, values }: Columns, fromMs: number, toMs: number): Columns {
-  const start = firstAt(times, (atMs) => atMs >= fromMs)
-  const end = firstAt(times, (atMs) => atMs > toMs)
-  return start === 0 && end === times.length ? { times, values } : { times: times.subarray(start, end), values: values.slice(start, end) }
-}
-
-/** Where `reached` begins to hold, by halving. */
-function firstAt(times: Float64Array, reached: (atMs: number) => boolean): number {
-  let low = 0
-  let high = times.length
-  while (low < high) {
-    const middle = (low + high) >>> 1
-    if (reached(times[middle]!)) high = middle
-    else low = middle + 1
-  }
-  return low
 }

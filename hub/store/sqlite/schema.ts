@@ -114,6 +114,34 @@ const steps: readonly string[] = [
 
   ALTER TABLE sessions ADD COLUMN followed_seq INTEGER;  -- it goes by cursor and has dealt with what lies up to here
   `,
+  `
+  ALTER TABLE devices ADD COLUMN type TEXT;
+  ALTER TABLE devices ADD COLUMN tags TEXT NOT NULL DEFAULT '{}';  -- JSON, {name: value}, both text
+
+  CREATE TABLE heads (                  -- points on their way into chunks: what one flush brought of one device (heads.ts)
+    id       INTEGER PRIMARY KEY,       -- a larger one was written later
+    device   INTEGER NOT NULL,
+    at_ms    REAL NOT NULL,
+    points   INTEGER NOT NULL,
+    deepest  INTEGER NOT NULL,          -- the points of the series that has most
+    bytes    BLOB NOT NULL
+  ) STRICT;
+  CREATE INDEX heads_of_device ON heads (device);
+
+  ALTER TABLE devices ADD COLUMN head_rows INTEGER NOT NULL DEFAULT 0;  -- its rows in heads, and the sum of their deepest
+  ALTER TABLE devices ADD COLUMN head_depth INTEGER NOT NULL DEFAULT 0;
+
+  CREATE TABLE partitions (             -- files of chunks: one tier of one stretch of time (partitions.ts)
+    file     TEXT PRIMARY KEY,
+    tier     TEXT NOT NULL,             -- raw, minute, hour, day
+    start_ms REAL NOT NULL,
+    end_ms   REAL NOT NULL,             -- not included
+    keep     TEXT NOT NULL,             -- the retention rule whose series it holds
+    rolled   INTEGER NOT NULL DEFAULT 0,  -- of raw ones: the tiers above have all of it
+    points   INTEGER NOT NULL DEFAULT 0,  -- of raw ones points, of others buckets
+    bytes    INTEGER NOT NULL DEFAULT 0
+  ) STRICT;
+  `,
 ]
 
 /** Brings the file to the version of this code. A file from newer code is left alone, with an error that names both versions. */

@@ -2,8 +2,9 @@
 import type { Database } from 'better-sqlite3'
 import type { DeviceId, MetricValue } from '../../../devices/device.ts'
 import { limits } from '../../limits.ts'
+import { type Columns, inOrder, joined } from '../series/columns.ts'
 import type { DeviceState, SeriesState } from './device-state.ts'
-import { type Columns, decodeSegment, encodeSegment, inOrder, joined } from './segment.ts'
+import { decodeSegment, encodeSegment } from './segment.ts'
 import type { RetainedChange } from './series.ts'
 
 const segmentPointsMax = 4096 // 64 KiB of numbers: what a short range has to read at most

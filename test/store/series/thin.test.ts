@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { thin } from '../../hub/store/sqlite/thin.ts'
+import { thin } from '../../../hub/store/series/thin.ts'
 
 const series = fc
   .array(fc.tuple(fc.integer({ min: 1, max: 1000 }), fc.double({ noNaN: true, noDefaultInfinity: true })), { minLength: 1, maxLength: 400 })

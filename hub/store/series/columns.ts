@@ -1,0 +1,85 @@
+// Points as columns: what everything about series works on.
+import type { MetricValue } from '../../../devices/device.ts'
+
+/**
+ * Points: two columns of equal length, times in Unix ms (fractions are allowed). Numbers lie in a column of their own kind; other values, and
+ * numbers among them, in a list.
+ */
+export interface Columns {
+  readonly times: Float64Array
+  readonly values: Float64Array | readonly MetricValue[]
+}
+
+/** One after the other; numbers only when all parts are. */
+export function joined(parts: readonly Columns[]): Columns {
+  if (parts.length === 1) return parts[0]!
+  const count = parts.reduce((sum, { times }) => sum + times.length, 0)
+  const times = new Float64Array(count)
+  const numbers = parts.every(({ values }) => values instanceof Float64Array) ? new Float64Array(count) : undefined
+  const others: MetricValue[] = []
+  let at = 0
+  for (const part of parts) {
+    times.set(part.times, at)
+    if (numbers !== undefined && part.values instanceof Float64Array) numbers.set(part.values, at)
+    else for (const value of part.values) others.push(value)
+    at += part.times.length
+  }
+  return { times, values: numbers ?? others }
+}
+
+/** By time; of points at the same time the one that was written last stays. */
+export function inOrder(columns: Columns): Columns {
+  const order = orderOf(columns.times)
+  if (order === 'strict') return columns
+  const { times, values } = order === 'with-repeats' ? columns : picked(columns, byTime(columns.times))
+  const kept = new Uint32Array(times.length)
+  let count = 0
+  for (let at = 0; at < times.length; at += 1) {
+    if (at > 0 && times[at] === times[at - 1]) count -= 1
+    kept[count] = at
+    count += 1
+  }
+  return picked({ times, values }, kept.subarray(0, count))
+}
+
+/** Nearly always strict; a burst within one millisecond repeats times, and only late points need sorting. */
+function orderOf(times: Float64Array): 'strict' | 'with-repeats' | 'none' {
+  let order: 'strict' | 'with-repeats' = 'strict'
+  for (let at = 1; at < times.length; at += 1) {
+    if (times[at]! < times[at - 1]!) return 'none'
+    if (times[at] === times[at - 1]) order = 'with-repeats'
+  }
+  return order
+}
+
+function byTime(times: Float64Array): Uint32Array {
+  return Uint32Array.from(times, (_, at) => at).sort((a, b) => times[a]! - times[b]! || a - b)
+}
+
+function picked({ times, values }: Columns, places: Uint32Array): Columns {
+  const pickedTimes = new Float64Array(places.length)
+  for (let at = 0; at < places.length; at += 1) pickedTimes[at] = times[places[at]!]!
+  if (!(values instanceof Float64Array)) return { times: pickedTimes, values: Array.from(places, (place) => values[place]!) }
+  const pickedValues = new Float64Array(places.length)
+  for (let at = 0; at < places.length; at += 1) pickedValues[at] = values[places[at]!]!
+  return { times: pickedTimes, values: pickedValues }
+}
+
+/** The points from `fromMs` to `toMs`, both included. */
+export function cut({ times, values }: Columns, fromMs: number, toMs: number): Columns {
+  const start = firstAt(times, (atMs) => atMs >= fromMs)
+  const end = firstAt(times, (atMs) => atMs > toMs)
+  return start === 0 && end === times.length ? { times, values } : { times: times.subarray(start, end), values: values.slice(start, end) }
+}
+
+/** Where `reached` begins to hold, by halving. */
+function firstAt(times: Float64Array, reached: (atMs: number) => boolean): number {
+  let low = 0
+  let high = times.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (reached(times[middle]!)) high = middle
+    else low = middle + 1
+  }
+  return low
+}
