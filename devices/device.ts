@@ -13,6 +13,11 @@ export function isDeviceId(text: string): text is DeviceId {
 /** A metric value: what one point holds. Numbers are finite float64; JSON is any object or array. */
 export type MetricValue = number | boolean | string | null | { readonly [key: string]: unknown } | readonly unknown[]
 
+/** What a person or program says of a device: where it stands, whose it is. */
+export interface Tags {
+  readonly [name: string]: string
+}
+
 export interface Latest {
   /** Time of the point, Unix ms. */
   readonly at: number
@@ -23,10 +28,90 @@ export interface Latest {
 export interface Device {
   readonly id: DeviceId
   readonly name: string
+  /** What kind of thing it is: the same word for all that are alike. */
+  readonly type: string | null
+  readonly tags: Tags
   readonly createdAt: number
   /** When the hub last took telemetry from it. */
   readonly lastSeenAt: number | null
   readonly latest: { readonly [metric: string]: Latest }
   /** The last telemetry that was kept in the journal and could not be read as points; null when there was none. */
   readonly lastRefusal: { readonly at: number; readonly topic: string; readonly sentence: string } | null
+}
+
+/** What is to be different, as a merge patch (RFC 7396): what is left out stays, null goes back to what a new device has. */
+export interface DeviceChange {
+  readonly name?: string | null
+  readonly type?: string | null
+  readonly tags?: { readonly [name: string]: string | null } | null
+}
+
+/** Bounds of what is said of a device; the hub's own table of limits has this shape. */
+export interface DeviceLimits {
+  readonly deviceNameBytes: number
+  readonly deviceTypeBytes: number
+  readonly tagsPerDevice: number
+  readonly tagNameBytes: number
+  readonly tagValueBytes: number
+}
+
+const typePattern = /^[A-Za-z0-9._:@-]+$/
+const tagNamePattern = /^[A-Za-z0-9_.-]+$/
+const encoder = new TextEncoder()
+
+/** The change, or the clause that says why it is refused. */
+export function readDeviceChange(patch: unknown, limits: DeviceLimits): DeviceChange | string {
+  if (!isObject(patch)) return 'a change is a JSON object of name, type and tags'
+  const foreign = Object.keys(patch).find((member) => member !== 'name' && member !== 'type' && member !== 'tags')
+  if (foreign !== undefined) return `name, type and tags can be changed, and nothing called ${JSON.stringify(foreign.slice(0, 64))}`
+  const { name, type, tags } = patch
+  if (name !== undefined && name !== null && !(isText(name, limits.deviceNameBytes) && name !== ''))
+    return `name is text of 1 to ${limits.deviceNameBytes} bytes without control characters, or null`
+  if (type !== undefined && type !== null && !(typeof type === 'string' && isDeviceType(type, limits)))
+    return `type is 1 to ${limits.deviceTypeBytes} letters, digits or . _ : @ -, or null`
+  const read = tags === undefined || tags === null ? tags : readTags(tags, limits)
+  if (typeof read === 'string') return read
+  return { ...(name === undefined ? {} : { name }), ...(type === undefined ? {} : { type }), ...(read === undefined ? {} : { tags: read }) }
+}
+
+function readTags(tags: unknown, limits: DeviceLimits): { [name: string]: string | null } | string {
+  if (!isObject(tags)) return 'tags is an object of texts'
+  const read: [string, string | null][] = []
+  for (const [name, value] of Object.entries(tags)) {
+    if (!isTagName(name, limits))
+      return `a tag is called by 1 to ${limits.tagNameBytes} letters, digits or _ . -, not ${JSON.stringify(name.slice(0, 64))}`
+    if (value !== null && !isText(value, limits.tagValueBytes))
+      return `the tag ${name} is text of at most ${limits.tagValueBytes} bytes without control characters, or null to remove it`
+    read.push([name, value])
+  }
+  return Object.fromEntries(read) // a tag may be called __proto__
+}
+
+/** The tags after the change. */
+export function changedTags(tags: Tags, change: DeviceChange['tags']): Tags {
+  if (change === undefined) return tags
+  if (change === null) return {}
+  const changed = new Map(Object.entries(tags))
+  for (const [name, value] of Object.entries(change)) {
+    if (value === null) changed.delete(name)
+    else changed.set(name, value)
+  }
+  return Object.fromEntries(changed)
+}
+
+export function isDeviceType(text: string, { deviceTypeBytes }: Pick<DeviceLimits, 'deviceTypeBytes'>): boolean {
+  return text.length <= deviceTypeBytes && typePattern.test(text)
+}
+
+export function isTagName(text: string, { tagNameBytes }: Pick<DeviceLimits, 'tagNameBytes'>): boolean {
+  return text.length <= tagNameBytes && tagNamePattern.test(text)
+}
+
+/** A half of a surrogate pair would come back from UTF-8 as another character. */
+function isText(value: unknown, bytesMax: number): value is string {
+  return typeof value === 'string' && encoder.encode(value).length <= bytesMax && !/[\p{Cc}\p{Cs}]/u.test(value)
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

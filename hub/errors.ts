@@ -135,6 +135,7 @@ export const refusals = {
     retry: false,
     sentence: 'The device id {id} is refused: use 1 to 128 letters, digits or . _ : @ -',
   },
+  'device-invalid': { mqtt: 0x99, http: 400, ws: 1007, retry: false, sentence: 'The description of the device is refused: {detail}.' },
   'too-many-new-devices': {
     mqtt: 0x96,
     http: 429,
@@ -271,12 +272,26 @@ export const refusals = {
     retry: true,
     sentence: 'The hub reads {limit} streams, its limit (limits.streams).',
   },
-  'range-too-long': {
+  'query-too-long': {
     mqtt: 0x80,
     http: 422,
     ws: 1008,
     retry: false,
-    sentence: 'The range holds more than {limit} points (limits.queryPoints); ask for a shorter one.',
+    sentence: 'The query took longer than {limit} ms (limits.queryMs); ask for less, such as a shorter range of time.',
+  },
+  'query-too-large': {
+    mqtt: 0x80,
+    http: 422,
+    ws: 1008,
+    retry: false,
+    sentence: 'The query is too large: {detail}; ask for less, such as a shorter range of time.',
+  },
+  'too-many-queries': {
+    mqtt: 0x97,
+    http: 503,
+    ws: 1013,
+    retry: true,
+    sentence: 'As many queries are under way as may be ({limit}, limits.{name}); try again soon.',
   },
   'too-many-viewers': {
     mqtt: 0x97,

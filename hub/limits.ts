@@ -80,6 +80,11 @@ const table = {
   // ── devices ──
   devices: [1_000_000, 'devices on record; their ids are held in memory (some 100 bytes each)'],
   devicesCreatedPerMinute: [20_000, 'a fleet of 10,000 may appear at once; a loop that invents ids may not go on for ever'],
+  deviceNameBytes: [256, 'the name of a device, a line on a screen'],
+  deviceTypeBytes: [64, "a device's type: a word that many devices share"],
+  tagsPerDevice: [32, 'tags of one device: what people sort by. Each list that is filtered by a tag reads all of them'],
+  tagNameBytes: [64, "a tag's name, a word that groups are made by"],
+  tagValueBytes: [256, "a tag's value: a sentence fits, a document does not"],
   // ── telemetry ──
   metricsPerMessage: [256, 'metrics in one reading'],
   pointsPerMessage: [10_000, 'points in one message: an hour of seconds with two metrics fits'],
@@ -102,7 +107,10 @@ const table = {
   refusalsNamed: [1_000, 'refused readings that one answer names; those past it are only counted'],
   pageRetained: [1_000, 'retained messages in one page of the list'],
   pageRetainedBytes: [1 * MiB, '… and the bytes of their payloads'],
-  queryPoints: [5_000_000, 'points one history request may read: about 0.2 s of a reader thread'],
+  queries: [256, 'queries of telemetry that are under way or wait for one of their threads'],
+  queryMs: [10_000, 'one query of telemetry, by SQL or otherwise; a dashboard has given up by then'],
+  queryPoints: [20_000_000, 'points one query may read: about half a second of its thread'],
+  bucketsAnswered: [200_000, 'buckets of all series of one query: 32 MiB while they are computed'],
   pointsAnswered: [10_000, 'points per series in an answer; the rest is thinned, and the answer says so'],
   pageDevices: [1_000, 'devices in one page of the list'],
   // ── the journal ──

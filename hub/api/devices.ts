@@ -1,11 +1,14 @@
-// GET /v1/devices and /v1/devices/{id}: who is on record, with their newest values.
+// /v1/devices and /v1/devices/{id}: who is on record, with their newest values, and what is said of them.
 import type { FastifyInstance } from 'fastify'
+import { type Device, type DeviceChange, readDeviceChange } from '../../devices/device.ts'
 import { Refusal } from '../errors.ts'
 import { limits } from '../limits.ts'
 import { array, integer, number, object, optional, orNull, string } from '../schema.ts'
+import type { Sessions } from '../session/sessions.ts'
 import { type ApiParts, deviceParameters, deviceProperties, onlineSession, problemSchema } from './parts.ts'
+import { type DevicesAsked, devicesSelected, selectedDevices } from './query.ts'
 
-interface ListQuery {
+interface ListQuery extends DevicesAsked {
   readonly after?: string
   readonly search?: string
   readonly limit: number
@@ -14,6 +17,7 @@ interface ListQuery {
 const listQuery = object({
   after: optional(string({ description: 'Devices after this id; take `next` of the page before' })),
   search: optional(string({ maxLength: 256, description: 'Devices whose id or name contains this' })),
+  ...selectedDevices,
   limit: integer({ minimum: 1, maximum: limits.pageDevices, default: 100 }),
 })
 
@@ -22,6 +26,12 @@ const pageAnswer = object({
   total: number({ description: 'Devices that match, on any page' }),
   next: orNull(string(), { description: 'Value of `after` for the next page' }),
 })
+
+const changeDescription = [
+  'A merge patch (RFC 7396): `{"name":"Boiler 1","type":"boiler","tags":{"site":"north","floor":null}}`. What is left out stays; null takes the',
+  'type or a tag away, and gives the name back that the device came with, its id. Tags are what lists and queries of telemetry can be narrowed',
+  'to and grouped by. The answer comes once it is on disk. A device that is not on record is not made by this.',
+].join(' ')
 
 const deviceAnswer = object({
   ...deviceProperties,
@@ -34,14 +44,14 @@ export function deviceRoutes(app: FastifyInstance, { store, sessions }: ApiParts
     {
       schema: {
         summary: 'List devices',
-        description: 'In ascending order of id, a page at a time.',
+        description: 'Those that meet every condition given, in ascending order of id, a page at a time.',
         querystring: listQuery,
         response: { 200: pageAnswer, 400: problemSchema },
       },
     },
     async (request) => {
-      const query = request.query as ListQuery
-      const { devices, total } = await store.devices(query)
+      const { type, tag, ...query } = request.query as ListQuery
+      const { devices, total } = await store.devices({ ...query, ...devicesSelected({ type, tag }) })
       return {
         devices: devices.map((device) => ({ ...device, connected: onlineSession(sessions, device.id) !== undefined })),
         total,
@@ -57,12 +67,46 @@ export function deviceRoutes(app: FastifyInstance, { store, sessions }: ApiParts
       const { id } = request.params as { id: string }
       const device = await store.device(id)
       if (device === undefined) throw new Refusal('device-unknown', { id })
-      const presence = onlineSession(sessions, id)?.presence
-      const connection =
-        presence?.at === 'online'
-          ? { clientId: id, transport: presence.connection.transport, address: presence.connection.address, sinceMs: presence.sinceMs }
-          : null
-      return { ...device, connected: connection !== null, connection }
+      return answerOf(device, sessions)
     },
   )
+
+  app.patch(
+    '/v1/devices/:id',
+    {
+      schema: {
+        summary: 'Describe a device',
+        description: changeDescription,
+        params: deviceParameters,
+        response: { 200: deviceAnswer, 400: problemSchema, 404: problemSchema, 507: problemSchema },
+      },
+    },
+    async (request) => {
+      const { id } = request.params as { id: string }
+      const device = await store.describe(id, changeIn(request.body))
+      if (device === undefined) throw new Refusal('device-unknown', { id })
+      return answerOf(device, sessions)
+    },
+  )
+}
+
+function answerOf(device: Device, sessions: Sessions): object {
+  const presence = onlineSession(sessions, device.id)?.presence
+  const connection =
+    presence?.at === 'online'
+      ? { clientId: device.id, transport: presence.connection.transport, address: presence.connection.address, sinceMs: presence.sinceMs }
+      : null
+  return { ...device, connected: connection !== null, connection }
+}
+
+function changeIn(body: unknown): DeviceChange {
+  let patch: unknown
+  try {
+    patch = JSON.parse(Buffer.isBuffer(body) ? body.toString() : '')
+  } catch (error) {
+    throw new Refusal('device-invalid', { detail: `the body is not JSON: ${(error as Error).message}` })
+  }
+  const change = readDeviceChange(patch, limits)
+  if (typeof change === 'string') throw new Refusal('device-invalid', { detail: change })
+  return change
 }

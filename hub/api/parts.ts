@@ -49,6 +49,8 @@ export const deviceParameters = object({ id: string({ description: 'Device id' }
 export const deviceProperties = {
   id: string(),
   name: string(),
+  type: orNull(string()),
+  tags: mapOf(string()),
   createdAt: unixMs,
   lastSeenAt: orNull(unixMs),
   connected: boolean({ description: 'Its session has a connection now' }),

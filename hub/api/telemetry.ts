@@ -114,12 +114,9 @@ export function telemetryRoutes(app: FastifyInstance, parts: ApiParts): void {
       const toMs = timeOf('to', query.to) ?? Date.now()
       const fromMs = timeOf('from', query.from) ?? toMs - hourMs
       if (fromMs > toMs) throw new Refusal('request-invalid', { detail: 'from lies after to' })
-      const range = { deviceId: id, fromMs, toMs, pointsMax: query.points }
       const metrics = typeof query.metric === 'string' ? [query.metric] : query.metric
-      const series =
-        metrics === undefined
-          ? await store.history(range)
-          : (await Promise.all(metrics.map((metric) => store.history({ ...range, metric })))).flat()
+      const range = { devices: [id], ...(metrics && { metrics }), fromMs, toMs, pointsMax: query.points, method: 'minmax' } as const
+      const series = JSON.parse(Buffer.from((await store.telemetry.chart(range)).json).toString())
       return { device: id, from: fromMs, to: toMs, series }
     },
   )

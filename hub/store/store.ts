@@ -1,9 +1,10 @@
 // What the hub asks of any database, in domain words. SQLite answers it in `sqlite/`; another database passes the same contract tests.
-import type { Device, DeviceId, MetricValue } from '../../devices/device.ts'
+import type { Device, DeviceChange, DeviceId, MetricValue } from '../../devices/device.ts'
 import type { Message, QoS } from '../../devices/message.ts'
 import type { Will } from '../../devices/will.ts'
 import type { Refusal } from '../errors.ts'
 import type { Cursors } from './cursors.ts'
+import type { Tag, Telemetry } from './telemetry.ts'
 
 export type Durability = 'fsync' | 'batched' | 'memory'
 
@@ -180,34 +181,16 @@ export interface DeviceQuery {
   readonly after?: DeviceId
   /** Devices whose id or name contains this text, case ignored. */
   readonly search?: string
+  readonly type?: string
+  /** Devices that have all of these. */
+  readonly tags?: readonly Tag[]
   readonly limit: number
 }
 
 export interface DevicePage {
   readonly devices: readonly Device[]
-  /** All devices that match the search, on any page. */
+  /** All devices that match, on any page. */
   readonly total: number
-}
-
-export interface HistoryQuery {
-  readonly deviceId: DeviceId
-  /** All metrics of the device when undefined. */
-  readonly metric?: string
-  /** Unix ms, both ends included. */
-  readonly fromMs: number
-  readonly toMs: number
-  /** Most points per series in the answer. Numbers are thinned (M4), other values keep the newest `pointsMax`. */
-  readonly pointsMax: number
-}
-
-/** Two columns of equal length, times ascending in Unix ms. */
-export interface Series {
-  readonly metric: string
-  readonly times: readonly number[]
-  readonly values: readonly MetricValue[]
-  /** Points in the range before thinning. */
-  readonly count: number
-  readonly thinned: boolean
 }
 
 /** Newest values since the last call, in columns of equal length: what moved, never every point. */
@@ -267,8 +250,14 @@ export interface Store {
   /** Devices in ascending order of id. Sees everything that was stored before the call. */
   devices(query: DeviceQuery): Promise<DevicePage>
   device(id: DeviceId): Promise<Device | undefined>
-  /** Errors: `Refusal('range-too-long')` past `limits.queryPoints`. Sees everything that was stored before the call. */
-  history(query: HistoryQuery): Promise<readonly Series[]>
+  readonly telemetry: Telemetry
+  /** Makes chunks of all points that were stored before the call. */
+  seal(): Promise<void>
+  /**
+   * Resolves with the device when the change is on disk, whatever the durability; undefined when it is not on record. Errors:
+   * `Refusal('device-invalid')` when it would have more tags than `limits.tagsPerDevice`, `store-full`, `store-failed`.
+   */
+  describe(id: DeviceId, change: DeviceChange): Promise<Device | undefined>
   /** Chooses what `onChanges` hears of from now on; an empty list for nothing. */
   watch(watch: Watch): void
   /** One listener; called at most every 50 ms, at once when nothing moved for that long. */

@@ -50,6 +50,58 @@ test('a device says who it is connected as, until it goes', async (t) => {
   assert.deepEqual([offline.connected, offline.connection], [false, null])
 })
 
+test('a device is described by a merge patch, and found by what is said of it', async (t) => {
+  const hub = await startHub(t)
+  await Promise.all(['pump-1', 'pump-2', 'boiler'].map((id) => hub.post(`/v1/devices/${id}/telemetry`, '{"n":1}')))
+  const patch = (id: string, change: unknown) =>
+    fetch(`${hub.url}/v1/devices/${id}`, { method: 'PATCH', body: typeof change === 'string' ? change : JSON.stringify(change) })
+  const described = await patch('pump-1', { name: 'Feed pump', type: 'pump', tags: { site: 'north', note: 'a:b' } })
+  assert.equal(described.status, 200)
+  const device = (await described.json()) as { tags: unknown }
+  assert.deepEqual(device.tags, { site: 'north', note: 'a:b' })
+  assert.deepEqual(await hub.get('/v1/devices/pump-1'), device)
+  await patch('pump-2', { type: 'pump', tags: { site: 'south', note: 'a:b' } })
+  await patch('boiler', { tags: { site: 'north' } })
+
+  const find = async (query: string) => {
+    const { devices, total } = (await hub.get(`/v1/devices?${query}`)) as Page
+    assert.equal(total, devices.length)
+    return devices.map(({ id }) => id)
+  }
+  assert.deepEqual(await find('type=pump'), ['pump-1', 'pump-2'])
+  assert.deepEqual(await find('tag=site:north'), ['boiler', 'pump-1'])
+  assert.deepEqual(await find('tag=site:north&tag=note:a:b'), ['pump-1'])
+  assert.deepEqual(await find('type=pump&tag=site:south&search=pump'), ['pump-2'])
+  assert.deepEqual(await find('search=feed'), ['pump-1'])
+
+  const again = (await (await patch('pump-1', { name: null, tags: { note: null } })).json()) as {
+    name: string
+    type: string
+    tags: unknown
+  }
+  assert.deepEqual([again.name, again.type, again.tags], ['pump-1', 'pump', { site: 'north' }])
+})
+
+test('what a device cannot be called is refused, and a device nobody has seen is not made by a description', async (t) => {
+  const hub = await startHub(t)
+  await hub.post('/v1/devices/d/telemetry', '{"n":1}')
+  const refused = async (method: string, path: string, body?: string) => {
+    const response = await fetch(hub.url + path, { method, ...(body === undefined ? {} : { body }) })
+    const { code, detail } = (await response.json()) as { code: string; detail: string }
+    return `${response.status} ${code}: ${detail}`
+  }
+  for (const body of ['{"name":', undefined]) assert.match(await refused('PATCH', '/v1/devices/d', body), /^400 device-invalid: .*not JSON/)
+  assert.match(await refused('PATCH', '/v1/devices/d', '{"type":"two words"}'), /^400 device-invalid: .*type is 1 to 64 letters/)
+  const tags = Object.fromEntries(Array.from({ length: limits.tagsPerDevice + 1 }, (_, at) => [`t${at}`, 'x']))
+  assert.match(await refused('PATCH', '/v1/devices/d', JSON.stringify({ tags })), /^400 device-invalid: .*limits\.tagsPerDevice/)
+  assert.match(await refused('PATCH', '/v1/devices/ghost', '{"name":"Casper"}'), /^404 device-unknown/)
+  assert.equal(((await hub.get('/v1/devices')) as Page).total, 1)
+  assert.match(await refused('GET', '/v1/devices?tag=north'), /^400 request-invalid: .*tag is name:value, not "north"/)
+  assert.match(await refused('GET', '/v1/devices?type=two%20words'), /^400 request-invalid: .*type .*"two words"/)
+  const many = 'tag=a:b&'.repeat(limits.tagsPerDevice + 1)
+  assert.match(await refused('GET', `/v1/devices?${many}`), /^400 request-invalid: .*limits\.tagsPerDevice/)
+})
+
 test('a device nobody has seen is a problem document with a way out', async (t) => {
   const hub = await startHub(t)
   const response = await fetch(`${hub.url}/v1/devices/ghost`)

@@ -104,6 +104,8 @@ test('a device that is read whole shows its numbers first, whatever their names'
   const entry = fleet.take({
     id: 'thermostat-1',
     name: 'thermostat-1',
+    type: null,
+    tags: {},
     createdAt: 1,
     lastSeenAt: at,
     connected: true,

@@ -4,6 +4,7 @@ import test from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
+import type { MetricValue } from '../../devices/device.ts'
 import { Refusal } from '../../hub/errors.ts'
 import type { Frame } from '../../hub/json/uplinks.ts'
 import { KiB, limits, MiB } from '../../hub/limits.ts'
@@ -14,8 +15,10 @@ import { type Answer, openHttp1, SlowDisk, serve, versions } from './upstream.ts
 
 /** Of the one metric that the device has, asked of the store: what the hub's own parts know of it they did not see. */
 async function valuesOf({ hub }: InProcessHub, deviceId: string): Promise<readonly unknown[]> {
-  const [series] = await hub.store.history({ deviceId, fromMs: 0, toMs: Date.now() + 3_600_000, pointsMax: 10_000 })
-  return series?.values ?? []
+  const values: MetricValue[] = []
+  for await (const part of hub.store.telemetry.scan({ devices: [deviceId], fromMs: 0, toMs: Date.now() + 3_600_000 }))
+    values.push(...part.values)
+  return values
 }
 
 /** Bytes of buffers that are still needed. */

@@ -1,10 +1,11 @@
 // What every database behind the Store interface has to do. Run it over each implementation.
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
+import type { DeviceChange } from '../../devices/device.ts'
 import { Refusal } from '../../hub/errors.ts'
 import { limits } from '../../hub/limits.ts'
-import { type Durability, frameFlags, type Store } from '../../hub/store/store.ts'
-import { changesOf, Diary, newFolder, pointsOf, publish, reading, stored } from './kit.ts'
+import { type DeviceQuery, type Durability, frameFlags, type Store } from '../../hub/store/store.ts'
+import { changesOf, chartOf, Diary, newFolder, pointsOf, publish, reading, stored } from './kit.ts'
 
 export type OpenStore = (t: TestContext, folder: string, durability?: Durability) => Promise<Store>
 
@@ -125,6 +126,65 @@ export function storeContract(name: string, open: OpenStore): void {
     assert.equal(await store.device('nobody'), undefined)
   })
 
+  test(`${name}: what is said of a device stays, through a restart too, and finds it`, async (t) => {
+    const folder = newFolder(t)
+    const store = await open(t, folder, 'memory')
+    for (const at of [1, 2, 3]) store.journal.appendDevice(`pump-${at}`, at)
+    await stored(store)
+    const fresh = await store.device('pump-1')
+    assert.deepEqual([fresh?.type, fresh?.tags], [null, {}])
+
+    const tags = { site: 'north', 'a.b': '"', ['__proto__']: '$' }
+    const described = await store.describe('pump-1', { name: 'Zürich \u{1F30A}', type: 'pump', tags })
+    assert.deepEqual([described?.name, described?.type, described?.tags], ['Zürich \u{1F30A}', 'pump', tags])
+    await store.describe('pump-2', { type: 'pump', tags: { site: 'north' } })
+    await store.describe('pump-3', { type: 'valve', tags: { site: 'north', 'a.b': 'other' } })
+    reading(store, 1, { t: 1 }) // what the device says later takes nothing of it away
+    await stored(store)
+    await store.close()
+
+    const again = await open(t, folder)
+    const find = async (query: Partial<DeviceQuery>) => {
+      const { devices, total } = await again.devices({ limit: 2, ...query })
+      return [devices.map(({ id }) => id).join(' '), total]
+    }
+    const site = { name: 'site', value: 'north' }
+    assert.deepEqual(await find({ type: 'pump' }), ['pump-1 pump-2', 2])
+    assert.deepEqual(await find({ tags: [site] }), ['pump-1 pump-2', 3])
+    assert.deepEqual(await find({ tags: [site], after: 'pump-2' }), ['pump-3', 3])
+    assert.deepEqual(await find({ tags: [site, { name: 'a.b', value: '"' }] }), ['pump-1', 1])
+    assert.deepEqual(await find({ tags: [{ name: '__proto__', value: '$' }] }), ['pump-1', 1])
+    assert.deepEqual(await find({ type: 'valve', tags: [site], search: 'PUMP' }), ['pump-3', 1])
+    assert.deepEqual(await find({ type: 'PUMP' }), ['', 0])
+    assert.deepEqual(await find({ tags: [{ name: 'b', value: '"' }] }), ['', 0])
+    assert.deepEqual(await find({ search: 'zürich' }), ['pump-1', 1])
+  })
+
+  test(`${name}: a change leaves what it does not name, and null goes back to what a new device has`, async (t) => {
+    const store = await withPump(t)
+    await stored(store)
+    await store.describe('pump-1', { name: 'Feed', type: 'pump', tags: { site: 'north', floor: '2' } })
+    const said = async (change: DeviceChange) => {
+      const device = await store.describe('pump-1', change)
+      return [device?.name, device?.type, device?.tags]
+    }
+    assert.deepEqual(await said({}), ['Feed', 'pump', { site: 'north', floor: '2' }])
+    assert.deepEqual(await said({ tags: { floor: null, owner: 'anna' } }), ['Feed', 'pump', { site: 'north', owner: 'anna' }])
+    assert.deepEqual(await said({ name: null, type: null }), ['pump-1', null, { site: 'north', owner: 'anna' }])
+    assert.deepEqual(await said({ tags: null }), ['pump-1', null, {}])
+
+    const many = Object.fromEntries(Array.from({ length: limits.tagsPerDevice }, (_, at) => [`t${at}`, '']))
+    await store.describe('pump-1', { tags: many })
+    await assert.rejects(store.describe('pump-1', { name: 'X', tags: { more: '' } }), (error: Refusal) => {
+      assert.match(error.message, /more than 32 tags \(limits\.tagsPerDevice\)/)
+      return error.code === 'device-invalid'
+    })
+    const { t0: _, ...others } = many
+    assert.deepEqual(await said({ tags: { t0: null, more: '' } }), ['pump-1', null, { ...others, more: '' }])
+    assert.equal(await store.describe('ghost', { name: 'Casper' }), undefined)
+    assert.equal(await store.device('ghost'), undefined)
+  })
+
   test(`${name}: late points find their place, and of two points at the same time the later written counts`, async (t) => {
     const store = await withPump(t)
     for (const [ts, value] of [
@@ -169,25 +229,26 @@ export function storeContract(name: string, open: OpenStore): void {
     ])
   })
 
-  test(`${name}: a range includes both its ends, and its series come in the order of their names`, async (t) => {
+  test(`${name}: a chart includes both ends of its range, and its series come in the order of their names`, async (t) => {
     const store = await withPump(t)
     for (let at = 0; at < 10; at += 1) reading(store, 1, { ts: at, values: { b: at, a: at > 5 } })
     await stored(store)
-    const series = await store.history({ deviceId: 'pump-1', fromMs: 3, toMs: 6, pointsMax: 100 })
-    assert.deepEqual(series, [
-      { metric: 'a', times: [3, 4, 5, 6], values: [false, false, false, true], count: 4, thinned: false },
-      { metric: 'b', times: [3, 4, 5, 6], values: [3, 4, 5, 6], count: 4, thinned: false },
+    const range = { devices: ['pump-1'], fromMs: 3, toMs: 6, pointsMax: 100, method: 'minmax' } as const
+    const rest = { device: 'pump-1', count: 4, thinned: false, tiers: ['raw'], coarse: [] }
+    assert.deepEqual(await chartOf(store, range), [
+      { metric: 'a', times: [3, 4, 5, 6], values: [false, false, false, true], ...rest },
+      { metric: 'b', times: [3, 4, 5, 6], values: [3, 4, 5, 6], ...rest },
     ])
-    assert.deepEqual(await store.history({ deviceId: 'pump-1', fromMs: 30, toMs: 60, pointsMax: 100 }), [])
-    assert.deepEqual(await store.history({ deviceId: 'nobody', fromMs: 3, toMs: 6, pointsMax: 100 }), [])
+    assert.deepEqual(await chartOf(store, { ...range, fromMs: 30, toMs: 60 }), [])
+    assert.deepEqual(await chartOf(store, { ...range, devices: ['nobody'] }), [])
   })
 
-  test(`${name}: a thinned answer says so, keeps the peak and both ends; other values keep the newest`, async (t) => {
+  test(`${name}: a thinned chart says so, keeps the peak and both ends; other values keep the newest`, async (t) => {
     const store = await withPump(t)
     const readings = Array.from({ length: 5000 }, (_, at) => ({ ts: at, values: { t: at === 1234 ? 99 : Math.sin(at), s: `v${at}` } }))
     reading(store, 1, readings)
     await stored(store)
-    const [s, numbers] = await store.history({ deviceId: 'pump-1', fromMs: 0, toMs: 1e6, pointsMax: 100 })
+    const [s, numbers] = await chartOf(store, { devices: ['pump-1'], fromMs: 0, toMs: 1e6, pointsMax: 100, method: 'minmax' })
     assert.ok(numbers !== undefined && numbers.times.length <= 100)
     assert.deepEqual([numbers.count, numbers.thinned, numbers.times[0], numbers.times.at(-1)], [5000, true, 0, 4999])
     assert.ok(numbers.values.includes(99))

@@ -3,10 +3,12 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
+import type { MetricValue } from '../../devices/device.ts'
 import { systemClock } from '../../hub/clock.ts'
 import type { Refusal } from '../../hub/errors.ts'
 import { openSqliteStore } from '../../hub/store/sqlite/open.ts'
 import { type Changes, type Durability, frameFlags, type Store, type Waiter } from '../../hub/store/store.ts'
+import type { ChartQuery, ChartSeries } from '../../hub/store/telemetry.ts'
 import { atEnd } from '../kit/at-end.ts'
 
 export function newFolder(t: TestContext): string {
@@ -81,8 +83,26 @@ export function changesOf(store: Store): () => Promise<Changes> {
   }
 }
 
-/** The points of one metric as pairs, thinned only when there are more than a test has. */
-export async function pointsOf(store: Store, deviceId: string, metric: string, pointsMax = 1_000_000): Promise<[number, unknown][]> {
-  const [series] = await store.history({ deviceId, metric, fromMs: 0, toMs: Number.MAX_SAFE_INTEGER, pointsMax })
-  return series === undefined ? [] : series.times.map((atMs, at) => [atMs, series.values[at]])
+/** The points of one metric as pairs. */
+export async function pointsOf(
+  store: Store,
+  deviceId: string,
+  metric: string,
+  fromMs = 0,
+  toMs = Number.MAX_SAFE_INTEGER,
+): Promise<[number, MetricValue][]> {
+  const points: [number, MetricValue][] = []
+  for await (const { times, values } of store.telemetry.scan({ devices: [deviceId], metrics: [metric], fromMs, toMs })) {
+    for (const [at, atMs] of times.entries()) points.push([atMs, values[at]!])
+  }
+  return points
+}
+
+export async function chartOf(store: Store, query: ChartQuery): Promise<ChartSeries[]> {
+  return read((await store.telemetry.chart(query)).json)
+}
+
+/** What an answer holds as JSON. */
+export function read<Shape>(json: Uint8Array): Shape {
+  return JSON.parse(Buffer.from(json).toString())
 }

@@ -27,6 +27,17 @@ export function joined(parts: readonly Columns[]): Columns {
   return { times, values: numbers ?? others }
 }
 
+/** One after the other. */
+export function joinedNumbers(parts: readonly Float64Array[]): Float64Array {
+  const whole = new Float64Array(parts.reduce((sum, { length }) => sum + length, 0))
+  let at = 0
+  for (const part of parts) {
+    whole.set(part, at)
+    at += part.length
+  }
+  return whole
+}
+
 /** By time; of points at the same time the one that was written last stays. */
 export function inOrder(columns: Columns): Columns {
   const order = orderOf(columns.times)
@@ -72,9 +83,26 @@ export function cut({ times, values }: Columns, fromMs: number, toMs: number): C
   return start === 0 && end === times.length ? { times, values } : { times: times.subarray(start, end), values: values.slice(start, end) }
 }
 
-/** Where `reached` begins to hold, by halving. */
-function firstAt(times: Float64Array, reached: (atMs: number) => boolean): number {
-  let low = 0
+/** The values as numbers: true is 1 and false 0; NaN stands for what is no number. */
+export function numbersOf(values: Columns['values']): Float64Array {
+  if (values instanceof Float64Array) return values
+  const numbers = new Float64Array(values.length)
+  for (let at = 0; at < values.length; at += 1) {
+    const value = values[at]
+    numbers[at] = typeof value === 'number' ? value : typeof value === 'boolean' ? Number(value) : Number.NaN
+  }
+  return numbers
+}
+
+/** The newest `pointsMax` points: what is drawn of values that are no numbers, of which none stands for others. */
+export function newest({ times, values }: Columns, pointsMax: number): Columns {
+  const from = Math.max(times.length - Math.max(pointsMax, 0), 0)
+  return from === 0 ? { times, values } : { times: times.subarray(from), values: values.slice(from) }
+}
+
+/** Where `reached` begins to hold, not before place `from`, by halving. */
+export function firstAt(times: Float64Array, reached: (atMs: number) => boolean, from = 0): number {
+  let low = from
   let high = times.length
   while (low < high) {
     const middle = (low + high) >>> 1

@@ -18,8 +18,6 @@ export interface SeriesState {
   lastValue: MetricValue
   /** It stands in the line of the live view. */
   inLine: boolean
-  /** Ids of its newest segments that are too short to stay as they are, oldest first. */
-  tail: readonly number[]
 }
 
 /**
@@ -67,7 +65,7 @@ export class DeviceState {
   addSeries(id: number, metric: string, last?: { readonly lastMs: number; readonly lastValue: MetricValue }): number {
     const index = this.series.length
     const { lastMs, lastValue } = last ?? { lastMs: Number.NEGATIVE_INFINITY, lastValue: null }
-    this.series.push({ id, device: this, metric, stored: last !== undefined, lastMs, lastValue, inLine: false, tail: [] })
+    this.series.push({ id, device: this, metric, stored: last !== undefined, lastMs, lastValue, inLine: false })
     this.#metrics.push(metric)
     this.#indexes.set(metric, index)
     return index
@@ -103,6 +101,17 @@ export class DeviceState {
     }
   }
 
+  /** The newest values by metric, as a JSON object. */
+  latest(metrics: ReadonlySet<string> | undefined): string {
+    this.fold() // of a watched device all was told when it came
+    const entries: string[] = []
+    for (const { metric, lastMs, lastValue } of this.series) {
+      if (metrics !== undefined && !metrics.has(metric)) continue
+      entries.push(`${JSON.stringify(metric)}:{"at":${lastMs},"value":${JSON.stringify(lastValue)}}`)
+    }
+    return `{${entries.join(',')}}`
+  }
+
   /** The unflushed points by series, each series' in the order of time. 0.03 µs a point, because it counts first and then fills. */
   unflushed(): [SeriesState, Columns][] {
     const counts = new Uint32Array(this.series.length)
@@ -120,7 +129,7 @@ export class DeviceState {
     }
     const moved: [SeriesState, Columns][] = []
     for (const [index, series] of this.series.entries()) {
-      if (counts[index]! > 0) moved.push([series, inOrder({ times: times[index]!, values: values[index]! })])
+      if (counts[index]! > 0) moved.push([series, inOrder({ times: times[index]!, values: asNumbers(values[index]!) })])
     }
     return moved
   }
@@ -151,4 +160,9 @@ export class DeviceState {
     const other = this.#others.get(at)
     return other === undefined ? this.#numbers[at]! : other
   }
+}
+
+/** A series of numbers beside others that have text is a column of numbers all the same. */
+function asNumbers(values: Columns['values']): Columns['values'] {
+  return values instanceof Float64Array || !values.every((value) => typeof value === 'number') ? values : Float64Array.from(values)
 }

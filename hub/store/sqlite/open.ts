@@ -1,7 +1,7 @@
 // The store on SQLite: opens the file, starts the writer and the reader thread, and is the Store that the hub sees.
 import { chmodSync, closeSync, mkdirSync, openSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import type { Device, DeviceId } from '../../../devices/device.ts'
+import type { Device, DeviceChange, DeviceId } from '../../../devices/device.ts'
 import { expiryOf, type Message, type QoS } from '../../../devices/message.ts'
 import type { Clock } from '../../clock.ts'
 import { Refusal } from '../../errors.ts'
@@ -11,10 +11,8 @@ import type {
   DevicePage,
   DeviceQuery,
   Durability,
-  HistoryQuery,
   PastPage,
   PastQuery,
-  Series,
   Store,
   StoredDelivery,
   StoredSession,
@@ -23,10 +21,14 @@ import type {
 } from '../store.ts'
 import { figure, type SharedFigures, sharedFigures } from './figures.ts'
 import { SqliteJournal } from './journal.ts'
+import type { KeeperFunctions } from './keeper.ts'
+import type { QueryFunctions } from './query.ts'
 import type { ReaderFunctions } from './reader.ts'
 import { SqliteSessionLog } from './session-log.ts'
 import { sessionsOf } from './session-rows.ts'
+import { SqliteTelemetry } from './telemetry.ts'
 import { startThread, type Thread } from './thread.ts'
+import { Upkeep } from './upkeep.ts'
 import type { Opened, RetainedRow, WriterFunctions } from './writer.ts'
 
 /** How long the reader thread may go on at the close with what was asked of it before. */
@@ -52,12 +54,13 @@ export async function openSqliteStore({ folder, durability, clock }: SqliteOptio
     },
     (error) => hooks.end(error),
   )
-  const reader = startThread<ReaderFunctions>('reader', {}, (error) => hooks.end(error))
+  const died = (error: Error) => hooks.end(error)
+  const reader = startThread<ReaderFunctions>('reader', {}, died)
   const figures = sharedFigures()
   try {
-    const opened = await writer.call('open', [{ folder, durability, figures }])
+    const found = await writer.call('open', [{ folder, durability, figures }])
     await reader.call('open', [folder]) // after the writer, which makes the tables
-    const { epochs, nextSeq } = opened
+    const { epochs, nextSeq } = found
     const { epoch } = epochs.at(-1)!
     const journal = new SqliteJournal({
       epoch,
@@ -68,9 +71,30 @@ export async function openSqliteStore({ folder, durability, clock }: SqliteOptio
     })
     hooks.journal = journal
     const sessions = sessionsOf(await reader.call('sessions', []))
-    return new SqliteStore(durability, opened, sessions, journal, writer, reader, figures, hooks)
+    const upkeep = new Upkeep(writer, () => opened<KeeperFunctions>('keeper', [folder], died), died)
+    const telemetry = new SqliteTelemetry(writer, async (flags) => {
+      await upkeep.keeper()
+      return opened<QueryFunctions>('query', [folder, flags], died)
+    })
+    return new SqliteStore(durability, found, sessions, journal, writer, reader, telemetry, upkeep, figures, hooks)
   } catch (error) {
-    await Promise.all([writer.stop(), reader.stop()])
+    await Promise.all([writer, reader].map((thread) => thread.stop()))
+    throw error
+  }
+}
+
+/** A thread that is open; it is stopped when it cannot be. */
+async function opened<Served extends { open(...args: never[]): void; readonly [name: string]: (...args: never[]) => unknown }>(
+  module: string,
+  args: Parameters<Served['open']>,
+  died: (error: Error) => void,
+): Promise<Thread<Served>> {
+  const thread = startThread<Served>(module, {}, died)
+  try {
+    await thread.call('open', args)
+    return thread
+  } catch (error) {
+    await thread.stop()
     throw error
   }
 }
@@ -101,6 +125,7 @@ class SqliteStore implements Store {
   readonly devicesAtStart: ReadonlyMap<DeviceId, number>
   readonly retainedAtStart: readonly Message[]
   readonly cursors: Cursors
+  readonly telemetry: SqliteTelemetry
   readonly sessionLog: SqliteSessionLog
   readonly sessionsAtStart: Iterable<StoredSession>
   readonly lastSessionAtStart: number
@@ -108,6 +133,7 @@ class SqliteStore implements Store {
   readonly #lastPlaceAtStart: number
   readonly #writer: Thread<WriterFunctions>
   readonly #reader: Thread<ReaderFunctions>
+  readonly #upkeep: Upkeep
   readonly #figures: SharedFigures
   readonly #hooks: Hooks
 
@@ -118,6 +144,8 @@ class SqliteStore implements Store {
     journal: SqliteJournal,
     writer: Thread<WriterFunctions>,
     reader: Thread<ReaderFunctions>,
+    telemetry: SqliteTelemetry,
+    upkeep: Upkeep,
     figures: SharedFigures,
     hooks: Hooks,
   ) {
@@ -133,6 +161,8 @@ class SqliteStore implements Store {
     this.#lastPlaceAtStart = nextSeq - 1
     this.#writer = writer
     this.#reader = reader
+    this.telemetry = telemetry
+    this.#upkeep = upkeep
     this.#figures = figures
     this.#hooks = hooks
   }
@@ -149,9 +179,13 @@ class SqliteStore implements Store {
     return (await this.#reader.call('devices', [[id]]))[0]
   }
 
-  async history(query: HistoryQuery): Promise<readonly Series[]> {
-    await this.#writer.call('settle', [[query.deviceId]])
-    return this.#reader.call('history', [query])
+  async describe(id: DeviceId, change: DeviceChange): Promise<Device | undefined> {
+    const isOnRecord = await this.#writer.call('describe', [id, change])
+    return isOnRecord ? this.device(id) : undefined
+  }
+
+  seal(): Promise<void> {
+    return this.#upkeep.sealAll()
   }
 
   owed(session: number): Promise<readonly StoredDelivery[]> {
@@ -213,6 +247,8 @@ class SqliteStore implements Store {
 
   async close(): Promise<void> {
     await this.journal.close()
+    await this.#upkeep.close()
+    await this.telemetry.close()
     // The reader first: the last connection to close empties the write-ahead log into the file.
     const readerClosed = this.#reader.call('close', []).catch(() => {})
     // What is still asked of it nobody waits for: thousands of clients may have wanted to read up. It is cut off, which closes its file, too.

@@ -2,9 +2,9 @@
 
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
-import type { Device, DeviceId, Latest, MetricValue } from '../../../devices/device.ts'
-import type { DeviceQuery, HistoryQuery, PastPage, PastQuery, Series, StoredDelivery } from '../store.ts'
-import { History } from './history.ts'
+import type { Device, DeviceId, Latest, MetricValue, Tags } from '../../../devices/device.ts'
+import type { DeviceQuery, PastPage, PastQuery, StoredDelivery } from '../store.ts'
+import { pageOfDevices } from './device-rows.ts'
 import { type LastLook, Past } from './past.ts'
 import { OwedReader, readSessions, type SessionColumns } from './session-rows.ts'
 import { serve } from './thread.ts'
@@ -16,7 +16,6 @@ export interface ReaderFunctions {
   page(query: DeviceQuery): { ids: DeviceId[]; total: number }
   /** The devices on record among these. */
   devices(ids: readonly DeviceId[]): Device[]
-  history(query: HistoryQuery): Series[]
   sessions(): SessionColumns[]
   /** What the session is owed, up to this place. */
   owed(session: number, lastPlace: number): StoredDelivery[]
@@ -30,6 +29,8 @@ interface DeviceRow {
   readonly number: number
   readonly id: DeviceId
   readonly name: string
+  readonly type: string | null
+  readonly tags: string
   readonly createdAt: number
   readonly lastSeenAt: number | null
   readonly refusalAtMs: number | null
@@ -45,7 +46,6 @@ interface LatestRow {
 
 class Reader {
   readonly #db: Database.Database
-  readonly #history: History
   readonly #owed: OwedReader
   readonly #past: Past
   readonly #sql
@@ -53,22 +53,11 @@ class Reader {
   constructor(folder: string) {
     this.#db = new Database(join(folder, 'mooring.db'), { readonly: true })
     this.#db.pragma('busy_timeout = 2000')
-    this.#history = new History(this.#db)
     this.#owed = new OwedReader(this.#db)
     this.#past = new Past(this.#db)
     this.#sql = {
-      page: this.#db.prepare<[string, number], DeviceId>('SELECT id FROM devices WHERE id > ? ORDER BY id LIMIT ?').pluck(),
-      total: this.#db.prepare<[], number>('SELECT count(*) FROM devices').pluck(),
-      pageLike: this.#db
-        .prepare<{ after: string; like: string; limit: number }, DeviceId>(
-          `SELECT id FROM devices WHERE id > $after AND (id LIKE $like ESCAPE '\\' OR name LIKE $like ESCAPE '\\') ORDER BY id LIMIT $limit`,
-        )
-        .pluck(),
-      totalLike: this.#db
-        .prepare<{ like: string }, number>(`SELECT count(*) FROM devices WHERE id LIKE $like ESCAPE '\\' OR name LIKE $like ESCAPE '\\'`)
-        .pluck(),
       device: this.#db.prepare<[string], DeviceRow>(`
-        SELECT number, id, name, created_ms AS createdAt, last_seen_ms AS lastSeenAt,
+        SELECT number, id, name, type, tags, created_ms AS createdAt, last_seen_ms AS lastSeenAt,
           refusal_at_ms AS refusalAtMs, refusal_topic AS refusalTopic, refusal_sentence AS refusalSentence
         FROM devices WHERE id = ?`),
       latest: this.#db.prepare<[number], LatestRow>(
@@ -77,20 +66,12 @@ class Reader {
     }
   }
 
-  page({ after = '', search = '', limit }: DeviceQuery): { ids: DeviceId[]; total: number } {
-    return this.#atOneMoment(() => {
-      if (search === '') return { ids: this.#sql.page.all(after, limit), total: this.#sql.total.get() ?? 0 }
-      const like = `%${search.replace(/[\\%_]/g, '\\$&')}%`
-      return { ids: this.#sql.pageLike.all({ after, like, limit }), total: this.#sql.totalLike.get({ like }) ?? 0 }
-    })
+  page(query: DeviceQuery): { ids: DeviceId[]; total: number } {
+    return this.#atOneMoment(() => pageOfDevices(this.#db, query))
   }
 
   devices(ids: readonly DeviceId[]): Device[] {
     return this.#atOneMoment(() => ids.map((id) => this.#device(id)).filter((device) => device !== undefined))
-  }
-
-  history(query: HistoryQuery): Series[] {
-    return this.#atOneMoment(() => this.#history.read(query))
   }
 
   sessions(): SessionColumns[] {
@@ -120,11 +101,11 @@ class Reader {
   #device(id: DeviceId): Device | undefined {
     const row = this.#sql.device.get(id)
     if (row === undefined) return undefined
-    const { number, name, createdAt, lastSeenAt, refusalAtMs: at, refusalTopic: topic, refusalSentence: sentence } = row
+    const { number, name, type, createdAt, lastSeenAt, refusalAtMs: at, refusalTopic: topic, refusalSentence: sentence } = row
     const lastRefusal = at === null || topic === null || sentence === null ? null : { at, topic, sentence }
     // From entries, because a metric may be called __proto__.
     const latest = Object.fromEntries(this.#sql.latest.all(number).map((point) => [point.metric, latestOf(point)]))
-    return { id, name, createdAt, lastSeenAt, latest, lastRefusal }
+    return { id, name, type, tags: JSON.parse(row.tags) as Tags, createdAt, lastSeenAt, latest, lastRefusal }
   }
 
   #atOneMoment<Answer>(read: () => Answer): Answer {
@@ -149,7 +130,6 @@ serve({
   },
   page: (query) => opened().page(query),
   devices: (ids) => opened().devices(ids),
-  history: (query) => opened().history(query),
   sessions: () => opened().sessions(),
   owed: (session, lastPlace) => opened().owed(session, lastPlace),
   past: (query) => opened().past(query),

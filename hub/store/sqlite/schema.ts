@@ -131,13 +131,15 @@ const steps: readonly string[] = [
   ALTER TABLE devices ADD COLUMN head_rows INTEGER NOT NULL DEFAULT 0;  -- its rows in heads, and the sum of their deepest
   ALTER TABLE devices ADD COLUMN head_depth INTEGER NOT NULL DEFAULT 0;
 
+  CREATE INDEX devices_due ON devices (number) WHERE head_depth >= 1000 OR head_rows >= 64;  -- as sealer.ts asks for them
+
   CREATE TABLE partitions (             -- files of chunks: one tier of one stretch of time (partitions.ts)
     file     TEXT PRIMARY KEY,
     tier     TEXT NOT NULL,             -- raw, minute, hour, day
     start_ms REAL NOT NULL,
     end_ms   REAL NOT NULL,             -- not included
     keep     TEXT NOT NULL,             -- the retention rule whose series it holds
-    rolled   INTEGER NOT NULL DEFAULT 0,  -- of raw ones: the tiers above have all of it
+    state    TEXT NOT NULL,             -- catalogue.ts
     points   INTEGER NOT NULL DEFAULT 0,  -- of raw ones points, of others buckets
     bytes    INTEGER NOT NULL DEFAULT 0
   ) STRICT;

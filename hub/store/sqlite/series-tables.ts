@@ -2,21 +2,16 @@
 import type { Database } from 'better-sqlite3'
 import type { DeviceId, MetricValue } from '../../../devices/device.ts'
 import { limits } from '../../limits.ts'
-import { type Columns, inOrder, joined } from '../series/columns.ts'
 import type { DeviceState, SeriesState } from './device-state.ts'
-import { decodeSegment, encodeSegment } from './segment.ts'
+import { headsOf } from './heads.ts'
 import type { RetainedChange } from './series.ts'
 
-const segmentPointsMax = 4096 // 64 KiB of numbers: what a short range has to read at most
-const segmentPointsGood = 1024 // from here on a segment is left as it is
-const tailSegmentsMax = 32 // shorter ones that a series collects before they become one
 const trimRows = 64 // more than come per flush when the disk is slow; when it is fast, twice as many as came
 
 export class SeriesTables {
   readonly #db: Database
   readonly #sql: ReturnType<typeof statements>
   #lastSeriesId: number
-  #lastSegmentId: number
   #journalBytes: number
   #journalCountedSeq: number
   #journalRowsNew = 0
@@ -25,7 +20,6 @@ export class SeriesTables {
     this.#db = db
     this.#sql = statements(db)
     this.#lastSeriesId = db.prepare<[], number>('SELECT coalesce(max(id), 0) FROM series').pluck().get()!
-    this.#lastSegmentId = db.prepare<[], number>('SELECT coalesce(max(id), 0) FROM segments').pluck().get()!
     const meta = db.prepare<[string], number>('SELECT value FROM meta WHERE name = ?').pluck()
     this.#journalCountedSeq = meta.get('journal_counted_seq') ?? 0
     // Only the batches since the last flush are added up; the sum of the others is on record.
@@ -57,65 +51,40 @@ export class SeriesTables {
 
   write(devices: readonly DeviceState[], retained: Iterable<RetainedChange>, projectedSeq: number): void {
     for (const device of devices) device.fold()
-    const tails = new Map<SeriesState, readonly number[]>()
+    const written: SeriesState[] = []
     let journalBytes = 0
     this.#db.transaction(() => {
-      // In the order of ids, because neighbours share a page.
-      const gathered = devices.flatMap((device) => device.unflushed()).sort(([a], [b]) => a.id - b.id)
-      for (const [series, points] of gathered) tails.set(series, this.#writeSeries(series, points))
-      for (const device of devices) {
-        this.#sql.seen.run(device.lastSeenMs, device.lastSeq, device.number)
-        const { refusal } = device
-        if (refusal !== undefined) this.#sql.refusal.run(refusal.atMs, refusal.topic, refusal.sentence, device.number)
-      }
+      for (const device of devices) written.push(...this.#writeDevice(device))
       for (const change of retained) this.#writeRetained(change)
       journalBytes = this.#journalBytes - this.#trimJournal(projectedSeq)
       this.#sql.setMeta.run('projected_seq', projectedSeq)
       this.#sql.setMeta.run('journal_bytes', journalBytes)
       this.#sql.setMeta.run('journal_counted_seq', this.#journalCountedSeq)
     })()
-    for (const [one, tail] of tails) {
-      one.tail = tail
-      one.stored = true
-    }
+    for (const series of written) series.stored = true
     this.#journalBytes = journalBytes
     this.#journalRowsNew = 0
   }
 
-  /** Returns the series' new tail. */
-  #writeSeries(series: SeriesState, points: Columns): readonly number[] {
-    const { id, device, metric, lastMs, stored, tail } = series
-    const lastValue = JSON.stringify(series.lastValue)
-    if (stored) this.#sql.updateSeries.run(lastMs, lastValue, id)
-    else this.#sql.insertSeries.run(id, device.number, metric, lastMs, lastValue)
-
-    if (points.times.length >= segmentPointsGood) {
-      this.#insert(id, points)
-      return [] // the tail is older than this segment, and what is merged must be the newest that was written
+  /** Returns the series that moved. */
+  #writeDevice(device: DeviceState): SeriesState[] {
+    const gathered = device.unflushed()
+    let rows = 0
+    let depth = 0
+    for (const { points, deepest, bytes } of headsOf(gathered.map(([series, points]) => [series.id, points]))) {
+      this.#sql.insertHead.run(device.number, device.lastSeenMs, points, deepest, bytes)
+      rows += 1
+      depth += deepest
     }
-    if (tail.length < tailSegmentsMax) return [...tail, this.#insert(id, points)]
-
-    const merged = this.#takeTail(tail, points)
-    const mergedId = this.#insert(id, merged)
-    return merged.times.length < segmentPointsGood ? [mergedId] : []
-  }
-
-  /** Removes these segments and returns their points with those gathered since. */
-  #takeTail(tail: readonly number[], gathered: Columns): Columns {
-    const parts = tail.map((id) => decodeSegment(this.#sql.segment.get(id)!))
-    for (const id of tail) this.#sql.deleteSegment.run(id)
-    return inOrder(joined([...parts, gathered]))
-  }
-
-  /** Returns the id of the last segment written. */
-  #insert(series: number, points: Columns): number {
-    const count = points.times.length
-    for (let start = 0; start < count; start += segmentPointsMax) {
-      const { firstMs, lastMs, count: length, kind, bytes } = encodeSegment(points, start, Math.min(count, start + segmentPointsMax))
-      this.#lastSegmentId += 1
-      this.#sql.insertSegment.run(this.#lastSegmentId, series, firstMs, lastMs, length, kind, bytes)
+    for (const [series] of gathered) {
+      const lastValue = JSON.stringify(series.lastValue)
+      if (series.stored) this.#sql.updateSeries.run(series.lastMs, lastValue, series.id)
+      else this.#sql.insertSeries.run(series.id, device.number, series.metric, series.lastMs, lastValue)
     }
-    return this.#lastSegmentId
+    this.#sql.seen.run(device.lastSeenMs, device.lastSeq, rows, depth, device.number)
+    const { refusal } = device
+    if (refusal !== undefined) this.#sql.refusal.run(refusal.atMs, refusal.topic, refusal.sentence, device.number)
+    return gathered.map(([series]) => series)
   }
 
   #writeRetained({ topic, seq, atMs, qos, properties, payload }: RetainedChange): void {
@@ -144,12 +113,6 @@ interface SeriesRow {
   readonly lastValue: string
 }
 
-interface SegmentRow {
-  readonly count: number
-  readonly kind: number
-  readonly bytes: Buffer
-}
-
 function statements(db: Database) {
   return {
     device: db.prepare<[number], { id: DeviceId; flushedSeq: number }>(
@@ -158,10 +121,10 @@ function statements(db: Database) {
     seriesOf: db.prepare<[number], SeriesRow>('SELECT id, metric, last_ms AS lastMs, last_value AS lastValue FROM series WHERE device = ?'),
     insertSeries: db.prepare('INSERT INTO series (id, device, metric, last_ms, last_value) VALUES (?, ?, ?, ?, ?)'),
     updateSeries: db.prepare('UPDATE series SET last_ms = ?, last_value = ? WHERE id = ?'),
-    segment: db.prepare<[number], SegmentRow>('SELECT count, kind, bytes FROM segments WHERE id = ?'),
-    insertSegment: db.prepare('INSERT INTO segments (id, series, first_ms, last_ms, count, kind, bytes) VALUES (?, ?, ?, ?, ?, ?, ?)'),
-    deleteSegment: db.prepare('DELETE FROM segments WHERE id = ?'),
-    seen: db.prepare('UPDATE devices SET last_seen_ms = ?, flushed_seq = ? WHERE number = ?'),
+    insertHead: db.prepare('INSERT INTO heads (device, at_ms, points, deepest, bytes) VALUES (?, ?, ?, ?, ?)'),
+    seen: db.prepare(
+      `UPDATE devices SET last_seen_ms = ?, flushed_seq = ?, head_rows = head_rows + ?, head_depth = head_depth + ? WHERE number = ?`,
+    ),
     refusal: db.prepare('UPDATE devices SET refusal_at_ms = ?, refusal_topic = ?, refusal_sentence = ? WHERE number = ?'),
     // A replay meets older states of a topic again; they must not undo newer ones.
     upsertRetained: db.prepare(`

@@ -10,8 +10,11 @@ import type { ChangeFeed } from './changes.ts'
 import { DeviceState } from './device-state.ts'
 import { SeriesTables } from './series-tables.ts'
 
-/** Oldest points in memory before they are written. Reads ask for their device's at once; the journal has them all the while. */
-const flushAfterMs = 10_000
+/**
+ * Oldest points in memory before they are written. Reads ask for their device's at once; the journal has them all the while. What a start
+ * after a crash has to read again is bounded by the next line.
+ */
+const flushAfterMs = 60_000
 /** Points in memory in all, with what their messages took: longer segments for more memory. */
 const gatheredBytesMax = 64 * MiB
 const pointBytes = 24
@@ -147,6 +150,18 @@ export class SeriesBook {
       if (device !== undefined && this.#dirty.has(device)) slice.push(device)
     }
     if (slice.length > 0) this.#flush(slice)
+  }
+
+  /** Something that came up to here is not in the tables yet. */
+  hasUnflushed(seq: number): boolean {
+    const [oldest] = this.#dirty
+    return oldest !== undefined && oldest.firstSeq <= seq
+  }
+
+  /** The newest values of a device with something in memory, as a JSON object; undefined when the tables have them all. */
+  latestOf(id: DeviceId, metrics: ReadonlySet<string> | undefined): string | undefined {
+    const device = this.#byId.get(id)
+    return device !== undefined && this.#dirty.has(device) ? device.latest(metrics) : undefined
   }
 
   flushAll(): void {

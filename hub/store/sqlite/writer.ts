@@ -4,7 +4,7 @@
 import { statfsSync } from 'node:fs'
 import { join } from 'node:path'
 import Database, { SqliteError } from 'better-sqlite3'
-import type { DeviceId } from '../../../devices/device.ts'
+import type { DeviceChange, DeviceId } from '../../../devices/device.ts'
 import type { Message } from '../../../devices/message.ts'
 import { Refusal } from '../../errors.ts'
 import { limits } from '../../limits.ts'
@@ -12,6 +12,7 @@ import type { Epoch } from '../cursors.ts'
 import type { Durability, Watch } from '../store.ts'
 import { ChangeFeed } from './changes.ts'
 import { Commits } from './commits.ts'
+import { describeDevice } from './device-rows.ts'
 import { beginEpoch } from './epochs.ts'
 import { figure, type SharedFigures } from './figures.ts'
 import { FrameCursor } from './frame.ts'
@@ -19,9 +20,14 @@ import type { CommitResult, SealedBatch } from './journal.ts'
 import { keptOf } from './kept.ts'
 import { lockFolder } from './lock.ts'
 import { metaOf, setMeta } from './meta.ts'
+import { convertSegments } from './old-segments.ts'
+import { PartitionRecords } from './partition-records.ts'
 import { Projection } from './projection.ts'
+import type { Moved } from './query-latest.ts'
 import { lastSignOfLifeMs, readRetained, replay, unrouted } from './recovery.ts'
+import type { Rolled } from './roller.ts'
 import { migrate, prepareWriter, setSynchronous } from './schema.ts'
+import type { Sealed } from './sealer.ts'
 import { SeriesBook } from './series.ts'
 import { SessionBook } from './session-book.ts'
 import { leaveAll } from './session-rows.ts'
@@ -60,6 +66,16 @@ export interface WriterFunctions {
   commit(batch: SealedBatch): CommitResult
   /** Everything committed before the call is in the tables for these devices, if the disk takes it. */
   settle(ids: readonly DeviceId[]): Promise<void>
+  /** … for all devices. */
+  settleAll(): Promise<void>
+  /** The newest values of those devices that are ahead of the tables. */
+  moved(ids: readonly DeviceId[], metrics: readonly string[] | undefined): Promise<Moved>
+  sealed(sealed: Sealed): void
+  rolled(rolled: Rolled): void
+  /** These partitions are let go of: on disk when it returns, so that their files may be removed. */
+  dropped(files: readonly string[]): void
+  /** False when there is no such device. */
+  describe(id: DeviceId, change: DeviceChange): boolean
   watch(watch: Watch): void
   signOfLife(atMs: number): void
   close(): Promise<void>
@@ -67,6 +83,7 @@ export interface WriterFunctions {
 
 const sliceMs = 1 // what a commit may have to wait for the projection
 const lookAtDiskEveryMs = 1000
+const devicesPerLook = 500 // of newest values, between two commits
 const retryFlushMs = 1000
 
 class Writer {
@@ -80,6 +97,7 @@ class Writer {
   readonly #sessions: SessionBook
   readonly #projection: Projection
   readonly #commits: Commits
+  readonly #records: PartitionRecords
   #committedSeq: number
   #failed: Error | undefined
   #turnPending: NodeJS.Immediate | undefined
@@ -97,12 +115,14 @@ class Writer {
     try {
       prepareWriter(this.#db, durability)
       migrate(this.#db)
+      convertSegments(this.#db)
     } catch (error) {
       this.#db.close()
       this.#lock.close()
       const isForeign = error instanceof SqliteError && error.code === 'SQLITE_NOTADB'
       throw isForeign ? new Error(`${join(folder, 'mooring.db')} is not a database of Mooring; choose another folder with --data.`) : error
     }
+    this.#records = new PartitionRecords(this.#db)
     this.#commits = new Commits(this.#db, (number) => this.#book.deviceHeld(number))
     const projectedSeq = metaOf(this.#db, 'projected_seq')
     const journalSeq = this.#db.prepare<[], number>('SELECT last_seq FROM journal ORDER BY first_seq DESC LIMIT 1').pluck().get()
@@ -154,6 +174,57 @@ class Writer {
     await this.#projection.reach(this.#committedSeq)
     // With the disk full a read answers from what is in the tables.
     this.#tryFlush(() => this.#book.flushDevices(ids))
+  }
+
+  async settleAll(): Promise<void> {
+    await this.#projection.reach(this.#committedSeq)
+    // A slice at a time, and commits in between.
+    for (const seq = this.#committedSeq; this.#book.hasUnflushed(seq); ) {
+      if (!this.#tryFlush(() => this.#book.flushSlice())) return
+      await new Promise<void>((resolve) => setImmediate(resolve))
+    }
+  }
+
+  async moved(ids: readonly DeviceId[], metrics: readonly string[] | undefined): Promise<Moved> {
+    await this.#projection.reach(this.#committedSeq)
+    const wanted = metrics && new Set(metrics)
+    const moved = { devices: [] as DeviceId[], latest: [] as string[] }
+    for (const [at, id] of ids.entries()) {
+      if (at % devicesPerLook === devicesPerLook - 1) await new Promise<void>((resolve) => setImmediate(resolve))
+      const latest = this.#book.latestOf(id, wanted)
+      if (latest === undefined) continue
+      moved.devices.push(id)
+      moved.latest.push(latest)
+    }
+    return moved
+  }
+
+  sealed(sealed: Sealed): void {
+    this.#unsynced(() => this.#records.sealed(sealed))
+  }
+
+  rolled(rolled: Rolled): void {
+    this.#unsynced(() => this.#records.rolled(rolled))
+  }
+
+  dropped(files: readonly string[]): void {
+    this.#records.dropped(files)
+  }
+
+  describe(id: DeviceId, change: DeviceChange): boolean {
+    try {
+      if (this.#failed !== undefined) throw this.#failed
+      if (!this.#makeRoom()) throw new Refusal('store-full')
+      setSynchronous(this.#db, 'fsync') // someone has said it once and will not say it again
+      return describeDevice(this.#db, id, change)
+    } catch (error) {
+      if (error instanceof Refusal) throw error
+      if (isFull(error)) throw new Refusal('store-full')
+      if (!isBusy(error)) this.#fail(error as Error)
+      throw new Refusal('store-failed', { detail: (error as Error).message })
+    } finally {
+      setSynchronous(this.#db, this.#durability)
+    }
   }
 
   watch(watch: Watch): void {
@@ -238,15 +309,23 @@ class Writer {
     })
   }
 
-  /** A full disk keeps the points in memory; they are tried again. The journal has them, so no fsync is spent on them. */
-  #tryFlush(flush: () => void): void {
-    if (this.#durability === 'fsync') setSynchronous(this.#db, 'batched')
+  /** A full disk keeps the points in memory, and they are tried again: false. The journal has them, so no fsync is spent on them. */
+  #tryFlush(flush: () => void): boolean {
     try {
-      flush()
+      this.#unsynced(flush)
+      return true
     } catch (error) {
       if (!isFull(error) && !isBusy(error)) throw error
       this.#diskFullUntilMs = performance.now() + retryFlushMs
       this.#projection.letGo()
+      return false
+    }
+  }
+
+  #unsynced(write: () => void): void {
+    if (this.#durability === 'fsync') setSynchronous(this.#db, 'batched')
+    try {
+      write()
     } finally {
       if (this.#durability === 'fsync') setSynchronous(this.#db, 'fsync')
     }
@@ -287,6 +366,12 @@ serve({
   },
   commit: (batch) => opened().commit(batch),
   settle: (ids) => opened().settle(ids),
+  settleAll: () => opened().settleAll(),
+  moved: (ids, metrics) => opened().moved(ids, metrics),
+  sealed: (sealed) => opened().sealed(sealed),
+  rolled: (rolled) => opened().rolled(rolled),
+  dropped: (files) => opened().dropped(files),
+  describe: (id, change) => opened().describe(id, change),
   watch: (watch) => opened().watch(watch),
   signOfLife: (atMs) => opened().signOfLife(atMs),
   close: () => opened().close(),

@@ -1,0 +1,86 @@
+// The keeper thread: the only one that writes partitions. It does what it is asked a piece at a time and says what came of it; the writer
+// puts that on record (upkeep.ts joins the two).
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
+import Database from 'better-sqlite3'
+import { Catalogue, seriesFolder } from './catalogue.ts'
+import { OpenPartitions, openForWriting } from './open-partitions.ts'
+import { type Rolled, Roller } from './roller.ts'
+import { type Sealed, Sealer } from './sealer.ts'
+import { sweep } from './sweep.ts'
+import { serve } from './thread.ts'
+
+export interface KeeperFunctions {
+  readonly [name: string]: (...args: never[]) => unknown
+  open(folder: string): void
+  sealDue(): Sealed | undefined
+  sealAfter(device: number): Sealed | undefined
+  rollDue(): Rolled | undefined
+  /** Removes the files of partitions that are not on record any more. */
+  remove(files: readonly string[]): void
+  close(): void
+}
+
+const partitionsOpen = 16
+
+class Keeper {
+  readonly #db: Database.Database
+  readonly #folder: string
+  readonly #catalogue: Catalogue
+  readonly #partitions: OpenPartitions
+  readonly #sealer: Sealer
+  readonly #roller: Roller
+
+  constructor(folder: string) {
+    this.#db = new Database(join(folder, 'mooring.db'), { readonly: true })
+    this.#db.pragma('busy_timeout = 2000')
+    this.#folder = join(folder, seriesFolder)
+    this.#catalogue = new Catalogue(this.#db)
+    sweep(this.#folder, new Set(this.#catalogue.all().map(({ file }) => file)))
+    this.#partitions = new OpenPartitions(this.#folder, openForWriting, partitionsOpen)
+    this.#sealer = new Sealer(this.#db, this.#catalogue, this.#partitions, () => 'default')
+    this.#roller = new Roller(this.#catalogue, this.#partitions)
+  }
+
+  sealDue(): Sealed | undefined {
+    return this.#sealer.sealDue(Date.now())
+  }
+
+  sealAfter(device: number): Sealed | undefined {
+    return this.#sealer.sealAfter(device)
+  }
+
+  rollDue(): Rolled | undefined {
+    return this.#roller.rollDue(Date.now())
+  }
+
+  remove(files: readonly string[]): void {
+    for (const file of files) {
+      this.#partitions.close(file)
+      rmSync(join(this.#folder, file), { force: true })
+    }
+  }
+
+  close(): void {
+    this.#partitions.closeAll()
+    this.#db.close()
+  }
+}
+
+let keeper: Keeper | undefined
+
+function opened(): Keeper {
+  if (keeper === undefined) throw new Error('The keeper is not open.')
+  return keeper
+}
+
+serve({
+  open(folder) {
+    keeper = new Keeper(folder)
+  },
+  sealDue: () => opened().sealDue(),
+  sealAfter: (device) => opened().sealAfter(device),
+  rollDue: () => opened().rollDue(),
+  remove: (files) => opened().remove(files),
+  close: () => opened().close(),
+} satisfies KeeperFunctions)

@@ -1,0 +1,95 @@
+// In a query thread: series thinned to what a screen can show, from the tier that is fine enough for its pixels.
+import { type Columns, joined, newest } from '../series/columns.ts'
+import { lttb } from '../series/lttb.ts'
+import { type Tier, tierMs } from '../series/rollup.ts'
+import { type NumberColumns, pointsOfRollup, thinMinMax } from '../series/thin.ts'
+import type { ChartAnswer, ChartQuery, ChartSeries, CoarseSpan } from '../telemetry.ts'
+import type { Budget } from './budget.ts'
+import type { PartitionRow } from './catalogue.ts'
+import { type Piece, planOf } from './plan.ts'
+import { type Heads, noPoints, type PointsReader } from './points-reader.ts'
+import { beforeOf, noteCoarse } from './query-buckets.ts'
+import { byDevice, type SelectedSeries } from './selections.ts'
+
+export function chartAnswer(
+  reader: PointsReader,
+  catalogue: readonly PartitionRow[],
+  selected: readonly SelectedSeries[],
+  query: ChartQuery,
+  budget: Budget,
+): ChartAnswer {
+  const parts: string[] = []
+  for (const [number, ofDevice] of byDevice(selected)) {
+    const heads = reader.headsOf(number, new Set(ofDevice.map(({ series }) => series)))
+    for (const one of ofDevice) {
+      const series = chartSeries(reader, catalogue, one, heads, query, budget)
+      if (series.count > 0 || series.coarse.length > 0) parts.push(JSON.stringify(series))
+    }
+  }
+  return { json: new TextEncoder().encode(`[${parts.join(',')}]`) }
+}
+
+/** Two points, the lowest and the highest, for each column of pixels: a tier will do whose buckets are no wider than one. */
+function tierOf({ fromMs, toMs, pointsMax }: ChartQuery): Tier {
+  const columnMs = ((toMs - fromMs) / pointsMax) * 2
+  for (const tier of ['day', 'hour', 'minute'] as const) if (tierMs[tier] <= columnMs) return tier
+  return 'raw'
+}
+
+function chartSeries(
+  reader: PointsReader,
+  catalogue: readonly PartitionRow[],
+  { series, device, metric }: SelectedSeries,
+  heads: Heads,
+  query: ChartQuery,
+  budget: Budget,
+): ChartSeries {
+  const { fromMs, toMs, pointsMax, method } = query
+  const asked = tierOf(query)
+  const wholeMs = asked === 'raw' ? fromMs : Math.floor(fromMs / tierMs[asked]) * tierMs[asked]
+  const coarse: CoarseSpan[] = []
+  const parts: Columns[] = []
+  const tiers = new Set<Tier>()
+  const damagedBefore = budget.damaged.length
+  let count = 0
+  for (const piece of planOf(reader, catalogue, series, heads.get(series) ?? noPoints, wholeMs, toMs + 1, asked)) {
+    for (const [columns, points] of piecePoints(piece)) {
+      parts.push(columns)
+      count += points
+      tiers.add(piece.tier)
+    }
+  }
+  coarse.push(...budget.damaged.slice(damagedBefore))
+  const all = joined(parts)
+  const thin =
+    all.values instanceof Float64Array ? (method === 'lttb' ? lttb : thinMinMax)(all as NumberColumns, pointsMax) : newest(all, pointsMax)
+  return {
+    device,
+    metric,
+    times: Array.from(thin.times),
+    values: Array.from<ChartSeries['values'][number]>(thin.values),
+    count,
+    thinned: count > thin.times.length,
+    tiers: finestAndCoarsest(tiers),
+    coarse,
+  }
+
+  function* piecePoints(piece: Piece): Generator<[Columns, number]> {
+    if (piece.tier === 'raw') {
+      const part = reader.parts(series, heads, Math.max(fromMs, piece.fromMs), Math.min(toMs, beforeOf(piece.endMs)), budget)
+      for (const columns of part) yield [columns, columns.times.length]
+      return
+    }
+    const rollup = reader.rollup(piece.rows, series, piece.fromMs, piece.endMs, budget)
+    if (rollup === undefined) return
+    noteCoarse(coarse, asked, piece)
+    let points = 0
+    for (const of of rollup.counts) points += of
+    yield [rollup.lasts instanceof Float64Array ? pointsOfRollup(rollup) : { times: rollup.lastTimes, values: rollup.lasts }, points]
+  }
+}
+
+function finestAndCoarsest(tiers: ReadonlySet<Tier>): Tier[] {
+  const inOrder = (['raw', 'minute', 'hour', 'day'] as const).filter((tier) => tiers.has(tier))
+  return inOrder.length <= 1 ? inOrder : [inOrder[0]!, inOrder.at(-1)!]
+}

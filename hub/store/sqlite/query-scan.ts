@@ -1,0 +1,43 @@
+// In a query thread: every point of a selection, a part at a time. The selection is made when the scan begins; each series is read as it is
+// when its turn comes.
+
+import { type Columns, joined } from '../series/columns.ts'
+import type { ScanPart, ScanQuery, ScanSummary } from '../telemetry.ts'
+import type { Budget } from './budget.ts'
+import type { PointsReader } from './points-reader.ts'
+import type { SelectedSeries } from './selections.ts'
+
+/** Enough to make a message between threads worth it. */
+const partPoints = 16_384
+
+export function* scanOf(
+  reader: PointsReader,
+  selected: readonly SelectedSeries[],
+  { fromMs, toMs }: ScanQuery,
+  budget: Budget,
+): Generator<ScanPart> {
+  for (const { series, number, device, metric } of selected) {
+    const heads = reader.headsOf(number, new Set([series]))
+    let gathered: Columns[] = []
+    let count = 0
+    for (const part of reader.parts(series, heads, fromMs, toMs, budget)) {
+      gathered.push(part)
+      count += part.times.length
+      if (count < partPoints) continue
+      yield partOf(device, metric, gathered)
+      gathered = []
+      count = 0
+    }
+    if (gathered.length > 0) yield partOf(device, metric, gathered)
+  }
+}
+
+function partOf(device: string, metric: string, gathered: readonly Columns[]): ScanPart {
+  return { device, metric, ...joined(gathered) }
+}
+
+export function scanSummary(reader: PointsReader, selected: readonly SelectedSeries[], { fromMs, toMs }: ScanQuery): ScanSummary {
+  let points = 0
+  for (const { series } of selected) points += reader.storedPoints(series, fromMs, toMs)
+  return { series: selected.length, points }
+}

@@ -1,0 +1,172 @@
+// In the keeper thread: once a stretch of raw points is over, the rollups of its series are made from its chunks, and made again for series
+// that got late points. As long as a series is marked in the raw partition, readers take the points themselves: so answers are exact at
+// every moment, and making rollups late costs time, not truth.
+import { crc32 } from 'node:zlib'
+import { ChunkDamaged, decodeChunk } from '../series/chunk.ts'
+import { joined } from '../series/columns.ts'
+import { combined, joinedRollups, rollUp, rollUpFurther } from '../series/roll-up.ts'
+import { type Rollup, type Tier, tierMs } from '../series/rollup.ts'
+import { decodeRollup, encodeRollup } from '../series/rollup-chunk.ts'
+import { type Catalogue, fileOf, type PartitionRow } from './catalogue.ts'
+import type { OpenPartitions } from './open-partitions.ts'
+import type { ChunkRow, NewChunk, Partition } from './partition.ts'
+import { type Stretch, stretchOf } from './stretches.ts'
+
+/** After the end of a stretch, for points on their way. */
+const graceMs = 5 * 60_000
+const seriesAtATime = 200
+const bucketsPerChunk = 1440
+/** The minute tier is made where it is at most this part of the points' bytes: where it is not, the points are as quick to read. */
+const minuteShareMax = 0.3
+
+export interface Rolled {
+  /** The raw partition that was worked on. */
+  readonly file: string
+  /** The tiers above have all of it now. */
+  readonly done: boolean
+  /** Partitions of other tiers that were written. */
+  readonly partitions: readonly PartitionRow[]
+}
+
+/** What one partition of a tier is to get, in one transaction. */
+interface Target {
+  readonly row: Omit<PartitionRow, 'points' | 'bytes'>
+  readonly partition: Partition
+  readonly changes: (() => void)[]
+}
+
+export class Roller {
+  readonly #catalogue: Catalogue
+  readonly #partitions: OpenPartitions
+
+  constructor(catalogue: Catalogue, partitions: OpenPartitions) {
+    this.#catalogue = catalogue
+    this.#partitions = partitions
+  }
+
+  /** Makes some rollups of the oldest partition that needs it; undefined when none does. */
+  rollDue(nowMs: number): Rolled | undefined {
+    const due = this.#catalogue.all().find(({ state, endMs }) => state === 'late' || (state === 'stale' && endMs + graceMs <= nowMs))
+    if (due === undefined) return undefined
+    const partition = this.#partitions.get(due.file)!
+    return this.#roll(due, partition, partition.marks(seriesAtATime), false)
+  }
+
+  /**
+   * Makes the minute tier even where it does not pay, for points that are about to go: of series behind `after`, as many as go at a time.
+   * `last` is where the next call goes on.
+   */
+  rollMinutes(raw: PartitionRow, after: number): Rolled & { readonly last: number } {
+    const partition = this.#partitions.get(raw.file)!
+    const series = partition.seriesAfter(after, seriesAtATime)
+    return { ...this.#roll(raw, partition, series, true), last: series.at(-1) ?? after }
+  }
+
+  #roll(raw: PartitionRow, partition: Partition, series: readonly number[], always: boolean): Rolled {
+    const targets = new Map<string, Target>()
+    const merged: ChunkRow[] = []
+    for (const one of series) {
+      if (raw.state === 'late') merged.push(...this.#addLate(raw, partition, one, targets))
+      else this.#rollSeries(raw, partition, one, targets, always)
+    }
+    for (const { partition: target, changes } of targets.values()) {
+      target.write(() => {
+        for (const change of changes) change()
+      })
+    }
+    partition.write(() => {
+      for (const chunk of merged) partition.remove(chunk)
+      for (const one of series) partition.unmark(one)
+    })
+    const partitions = Array.from(targets.values(), ({ row, partition: target }) => ({ ...row, ...target.totals() }))
+    return { file: raw.file, done: series.length < seriesAtATime, partitions }
+  }
+
+  #rollSeries(raw: PartitionRow, partition: Partition, series: number, targets: Map<string, Target>, always: boolean): void {
+    const chunks = partition.chunks(series, raw.startMs, raw.endMs)
+    const tiers = tiersOf(chunks)
+    if (tiers === undefined) return
+    const minutes = chunksOf(series, tiers.minute)
+    const isWorth = always || bytesOf(minutes) <= bytesOf(chunks) * minuteShareMax
+    this.#replace(raw, series, 'minute', isWorth ? minutes : [], targets)
+    this.#replace(raw, series, 'hour', chunksOf(series, tiers.hour), targets)
+    this.#replace(raw, series, 'day', chunksOf(series, tiers.day), targets)
+  }
+
+  /**
+   * Adds points to rollups whose own points are gone. Done twice it would count twice: so each tier's partition remembers, in the same
+   * transaction, what was added last.
+   */
+  #addLate(raw: PartitionRow, partition: Partition, series: number, targets: Map<string, Target>): ChunkRow[] {
+    const chunks = partition.chunks(series, raw.startMs, raw.endMs)
+    const tiers = tiersOf(chunks)
+    if (tiers === undefined) return chunks
+    const key = series * 2 ** 20 + Math.floor(raw.startMs / tierMs.day)
+    const value = chunks.reduce((sum, { bytes }) => crc32(bytes, sum), 0)
+    for (const tier of ['minute', 'hour', 'day'] as const) {
+      const stretch = stretchOf(tier, raw.startMs)
+      if (!this.#catalogue.has(fileOf(stretch, raw.keep))) continue // of this tier, too, the time is over
+      const { partition: target, changes } = this.#target(stretch, raw.keep, targets)
+      if (target.markOf(key) === value) continue
+      const before = target.chunks(series, raw.startMs, raw.endMs - 1).filter(({ startMs }) => startMs >= raw.startMs)
+      const whole = before.length === 0 ? tiers[tier] : combined(joinedRollups(before.map(({ bytes }) => decodeRollup(bytes))), tiers[tier])
+      this.#replace(raw, series, tier, chunksOf(series, whole), targets)
+      changes.push(() => target.mark(key, value))
+    }
+    return chunks
+  }
+
+  /** What the partition of this tier has of the series in the raw one's stretch is these chunks from now on. */
+  #replace(raw: PartitionRow, series: number, tier: Exclude<Tier, 'raw'>, chunks: readonly NewChunk[], targets: Map<string, Target>): void {
+    const stretch = stretchOf(tier, raw.startMs)
+    if (chunks.length === 0 && !this.#catalogue.has(fileOf(stretch, raw.keep))) return
+    const { partition, changes } = this.#target(stretch, raw.keep, targets)
+    changes.push(() => {
+      for (const span of partition.spans(series, raw.startMs, raw.endMs - 1)) {
+        if (span.startMs >= raw.startMs) partition.remove(span)
+      }
+      for (const chunk of chunks) partition.insert(chunk)
+    })
+  }
+
+  #target(stretch: Stretch, keep: string, targets: Map<string, Target>): Target {
+    const file = fileOf(stretch, keep)
+    const found = targets.get(file)
+    if (found !== undefined) return found
+    const { tier, startMs, endMs } = stretch
+    const target: Target = { row: { file, tier, startMs, endMs, keep, state: 'whole' }, partition: this.#partitions.get(file)!, changes: [] }
+    targets.set(file, target)
+    return target
+  }
+}
+
+/** Of what can be read: `mooring check` names the rest. Undefined when nothing can. */
+function tiersOf(chunks: readonly ChunkRow[]): { readonly minute: Rollup; readonly hour: Rollup; readonly day: Rollup } | undefined {
+  const parts = chunks.flatMap(({ bytes }) => {
+    try {
+      return [decodeChunk(bytes)]
+    } catch (error) {
+      if (error instanceof ChunkDamaged) return []
+      throw error
+    }
+  })
+  if (parts.length === 0) return undefined
+  const minute = rollUp(joined(parts), 'minute')
+  const hour = rollUpFurther(minute, 'hour')
+  return { minute, hour, day: rollUpFurther(hour, 'day') }
+}
+
+function chunksOf(series: number, rollup: Rollup): NewChunk[] {
+  const { starts, tier } = rollup
+  const chunks: NewChunk[] = []
+  for (let start = 0; start < starts.length; start += bucketsPerChunk) {
+    const end = Math.min(starts.length, start + bucketsPerChunk)
+    const bytes = encodeRollup(rollup, start, end)
+    chunks.push({ series, startMs: starts[start]!, endMs: starts[end - 1]! + tierMs[tier], count: end - start, bytes })
+  }
+  return chunks
+}
+
+function bytesOf(chunks: readonly { readonly bytes: Buffer }[]): number {
+  return chunks.reduce((sum, { bytes }) => sum + bytes.length, 0)
+}

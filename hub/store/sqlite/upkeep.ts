@@ -1,0 +1,97 @@
+// On the loop: what has to be done to the series again and again, one piece after the other. The keeper thread changes partitions, then
+// the writer thread puts it on record, and only then goes what is not needed any more.
+import type { KeeperFunctions } from './keeper.ts'
+import type { Thread } from './thread.ts'
+import type { WriterFunctions } from './writer.ts'
+
+const everyMs = 1000
+
+export class Upkeep {
+  readonly #writer: Thread<WriterFunctions>
+  readonly #startKeeper: () => Promise<Thread<KeeperFunctions>>
+  #keeper: Promise<Thread<KeeperFunctions>> | undefined
+  #timer: NodeJS.Timeout | undefined
+  #ended = false
+  /** One piece at a time: who wants something done waits for what is being done. */
+  #work: Promise<unknown> = Promise.resolve()
+
+  readonly #failed: (error: Error) => void
+  /** Why the newest round ended early; undefined when all is well. */
+  problem: string | undefined
+
+  /** `failed` is told of what no later try can heal. */
+  constructor(writer: Thread<WriterFunctions>, startKeeper: () => Promise<Thread<KeeperFunctions>>, failed: (error: Error) => void) {
+    this.#writer = writer
+    this.#startKeeper = startKeeper
+    this.#failed = failed
+    this.#soon()
+  }
+
+  /** The keeper, started when it is first needed. It tidies up after a crash: before that nobody may read partitions. */
+  keeper(): Promise<Thread<KeeperFunctions>> {
+    this.#keeper ??= this.#startKeeper()
+    return this.#keeper
+  }
+
+  /** Makes chunks of all points that were stored before the call. */
+  async sealAll(): Promise<void> {
+    await this.#writer.call('settleAll', [])
+    await this.#inTurn(async () => {
+      const keeper = await this.keeper()
+      for (let last = 0; !this.#ended; ) {
+        const sealed = await keeper.call('sealAfter', [last])
+        if (sealed === undefined) return
+        await this.#writer.call('sealed', [sealed])
+        last = sealed.devices.at(-1)!
+      }
+    })
+  }
+
+  /** Resolves when the piece that is being done is done; nothing is begun after it. */
+  async close(): Promise<void> {
+    this.#ended = true
+    clearTimeout(this.#timer)
+    await this.#work
+    const keeper = await this.#keeper?.catch(() => undefined)
+    await keeper?.call('close', []).catch(() => {})
+    await keeper?.stop()
+  }
+
+  #soon(): void {
+    if (this.#ended) return
+    this.#timer = setTimeout(() => {
+      this.#inTurn(() => this.#round())
+        .then(
+          () => {
+            this.problem = undefined
+          },
+          (error: Error) => this.#note(error),
+        )
+        .then(() => this.#soon())
+    }, everyMs)
+    this.#timer.unref()
+  }
+
+  async #round(): Promise<void> {
+    const keeper = await this.keeper()
+    for (;;) {
+      const sealed = this.#ended ? undefined : await keeper.call('sealDue', [])
+      if (sealed === undefined) break
+      await this.#writer.call('sealed', [sealed])
+    }
+    const rolled = this.#ended ? undefined : await keeper.call('rollDue', [])
+    if (rolled !== undefined) await this.#writer.call('rolled', [rolled])
+  }
+
+  /** A full disk or one that is busy: the next round tries again, for every step may be done twice. After an I/O error nobody knows. */
+  #note(error: Error): void {
+    this.problem = error.message
+    if ('code' in error && String(error.code).startsWith('SQLITE_IOERR')) this.#failed(error)
+  }
+
+  #inTurn<Done>(work: () => Promise<Done>): Promise<Done> {
+    const done = this.#work.then(work)
+    this.#work = done.catch(() => {})
+    return done
+  }
+}
