@@ -4,19 +4,23 @@ import { readFileSync } from 'node:fs'
 import { parse as parseToml } from 'smol-toml'
 import {
   address,
+  age,
   anonymous,
   type Kind,
   networks,
   oneOf,
   origins,
+  orOff,
   path,
   pathOrNone,
   port,
   portOffOrAuto,
   portOrOff,
   secondsUpTo,
+  sizeFrom,
   yes,
 } from './kinds.ts'
+import { retention } from './retention.ts'
 
 /** A wrong setting: ends the start with its sentence and nothing else. */
 export class SettingError extends Error {}
@@ -74,6 +78,20 @@ export const settings = {
     oneOf('fsync', 'batched', 'memory'),
     'when a message counts as stored: fsync = survives a power cut, batched = survives a crash of the hub, memory = survives neither',
   ),
+  keep: setting(
+    'keep',
+    'raw forever',
+    retention,
+    'how long points and their minutes, hours and days are kept, with rules of their own by metric or type',
+  ),
+  diskBudgetBytes: setting(
+    'disk-budget',
+    'off',
+    orOff(sizeFrom('2G')),
+    'most bytes in the data folder: past it the oldest points make room, then the oldest minutes, then hours; recording never stops',
+  ),
+  journalBytes: setting('journal-size', '1G', sizeFrom('64M'), 'messages kept for those who reconnect and read up; the oldest go first'),
+  journalAgeMs: setting('journal-age', 'off', orOff(age), 'and for how long; what is not in the series yet, or owed to a session, stays'),
   allowAnonymous: setting(
     'allow-anonymous',
     'loopback',

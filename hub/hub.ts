@@ -67,7 +67,14 @@ export async function startHub({ settings, log, clock = systemClock, onFatal }: 
   const methods = methodsOf(settings) // before anything is opened: a file that cannot be read ends the start
   // The store's threads start while the loop loads the HTTP server, the largest of its libraries: a third less time until ready.
   const [store, { createHttpServers }] = await Promise.all([
-    openSqliteStore({ folder: settings.data, durability: settings.durability, clock }),
+    openSqliteStore({
+      folder: settings.data,
+      durability: settings.durability,
+      clock,
+      keep: settings.keep,
+      diskBudgetBytes: settings.diskBudgetBytes,
+      journal: { bytes: settings.journalBytes, ageMs: settings.journalAgeMs },
+    }),
     import('./listen/http.ts'),
   ])
   store.onFatal(onFatal)

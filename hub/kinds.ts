@@ -123,6 +123,50 @@ export const networks: Kind<readonly string[]> = {
   },
 }
 
+const sizeUnits: Readonly<Record<string, number>> = { M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 }
+
+/** Bytes. */
+export function sizeFrom(least: string): Kind<number> {
+  const bytesOf = (text: string) => {
+    const [, count, unit] = /^(\d{1,6})([MGT])$/.exec(text) ?? []
+    return count === undefined || unit === undefined ? Number.NaN : Number(count) * sizeUnits[unit]!
+  }
+  return {
+    placeholder: 'SIZE',
+    read(text) {
+      const bytes = bytesOf(text)
+      if (bytes >= bytesOf(least)) return bytes
+      throw new Error(`a size such as 500M, 20G or 2T, at least ${least}`)
+    },
+  }
+}
+
+export function orOff<T>({ placeholder, read }: Kind<T>): Kind<T | undefined> {
+  return {
+    placeholder: `${placeholder}|off`,
+    read(text) {
+      if (text === 'off') return undefined
+      try {
+        return read(text)
+      } catch (error) {
+        throw new Error(`${(error as Error).message}, or off`)
+      }
+    },
+  }
+}
+
+const ageUnits: Readonly<Record<string, number>> = { m: 60_000, h: 3_600_000, d: 86_400_000 }
+
+/** Ms. */
+export const age: Kind<number> = {
+  placeholder: 'AGE',
+  read(text) {
+    const [, count, unit] = /^([1-9]\d{0,4})([mhd])$/.exec(text) ?? []
+    if (count !== undefined && unit !== undefined) return Number(count) * ageUnits[unit]!
+    throw new Error('a time such as 30m, 24h or 7d')
+  },
+}
+
 export const yes: Kind<boolean> = {
   placeholder: '',
   read(text) {

@@ -4,6 +4,7 @@ import type { Message, QoS } from '../../devices/message.ts'
 import type { Will } from '../../devices/will.ts'
 import type { Refusal } from '../errors.ts'
 import type { Cursors } from './cursors.ts'
+import type { StoreStatus } from './status.ts'
 import type { Tag, Telemetry } from './telemetry.ts'
 
 export type Durability = 'fsync' | 'batched' | 'memory'
@@ -251,8 +252,8 @@ export interface Store {
   devices(query: DeviceQuery): Promise<DevicePage>
   device(id: DeviceId): Promise<Device | undefined>
   readonly telemetry: Telemetry
-  /** Makes chunks of all points that were stored before the call. */
-  seal(): Promise<void>
+  /** `seal` makes chunks of all points that were stored before the call, first. */
+  status(options: { readonly seal: boolean }): Promise<StoreStatus>
   /**
    * Resolves with the device when the change is on disk, whatever the durability; undefined when it is not on record. Errors:
    * `Refusal('device-invalid')` when it would have more tags than `limits.tagsPerDevice`, `store-full`, `store-failed`.

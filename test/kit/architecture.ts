@@ -36,7 +36,7 @@ const columns: readonly (readonly string[])[] = [
   ['store'],
 ]
 /** Modules on the top floor of hub/ that anyone below it may import. */
-const tables = ['config', 'kinds', 'limits', 'errors', 'metrics', 'clock', 'wheel', 'turn', 'reconnect', 'version', 'schema']
+const tables = ['config', 'kinds', 'retention', 'limits', 'errors', 'metrics', 'clock', 'wheel', 'turn', 'reconnect', 'version', 'schema']
 const partOfFile: Readonly<Record<string, string>> = { main: 'main', ready: 'main', hub: 'hub' }
 const drawing = 'main → hub → listen → mqtt, json, api, live, sys, extend → session → routing → store → devices'
 

@@ -21,6 +21,7 @@ import { SessionBook } from '../../hub/store/sqlite/session-book.ts'
 import { SqliteSessionLog } from '../../hub/store/sqlite/session-log.ts'
 import { leaveAll, OwedReader, readSessions, sessionsOf } from '../../hub/store/sqlite/session-rows.ts'
 import { lastSessionName } from '../../hub/store/sqlite/session-tables.ts'
+import { JournalTrimmer, wholeJournal } from '../../hub/store/sqlite/trimmer.ts'
 import type { PastQuery, StoredDelivery } from '../../hub/store/store.ts'
 import type { HandClock } from '../kit/clock.ts'
 
@@ -37,6 +38,7 @@ interface Memory {
   readonly commits: Commits
   readonly sessions: SessionBook
   readonly book: SeriesBook
+  readonly trimmer: JournalTrimmer
   readonly projection: Projection
   readonly reader: OwedReader
   readonly lastPlaceAtStart: number
@@ -67,7 +69,8 @@ export class Disk {
     const newest = db.prepare<[], number>('SELECT last_seq FROM journal ORDER BY first_seq DESC LIMIT 1').pluck().get()
     this.committedSeq = Math.max(projectedSeq, newest ?? 0)
     const sessions = new SessionBook(db, projectedSeq)
-    const book = new SeriesBook(db, new ChangeFeed(() => {}), projectedSeq, () => sessions.settledSeq)
+    const trimmer = new JournalTrimmer(db, wholeJournal)
+    const book = new SeriesBook(db, trimmer, new ChangeFeed(() => {}), projectedSeq, () => sessions.settledSeq)
     const projection = new Projection(book, sessions, sharedFigures())
     replay(db, projection, book, sessions)
     leaveAll(db, lastSignOfLifeMs(db))
@@ -80,6 +83,7 @@ export class Disk {
       commits: new Commits(db),
       sessions,
       book,
+      trimmer,
       projection,
       reader: new OwedReader(db),
       lastPlaceAtStart: this.committedSeq,
@@ -122,7 +126,7 @@ export class Disk {
 
   /** The batch that is on its way reaches the disk, or does not. False when there is none. */
   apply(): boolean {
-    const { commit, commits, book, projection, journal } = this.#running
+    const { commit, commits, projection, journal, trimmer } = this.#running
     if (commit === undefined || commit.result !== undefined) return false
     const { batch, bytes } = commit
     if (this.full) {
@@ -133,7 +137,7 @@ export class Disk {
     }
     const { refused, checked } = commits.store(batch, new FrameCursor(bytes))
     this.committedSeq = batch.lastSeq
-    book.journalGrew(batch.length, batch.lastSeq)
+    trimmer.grew(batch.length, batch.lastSeq)
     const release = () => journal.takeBack(batch.buffer)
     projection.add({
       cursor: new FrameCursor(bytes),

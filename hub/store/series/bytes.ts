@@ -8,13 +8,19 @@ export class ChunkDamaged extends Error {
 const float = new Float64Array(1)
 const floatBytes = new Uint8Array(float.buffer)
 
+const firstBytes = 16 * 1024
+
+/** What one long text made a buffer grow to is let go of. */
+const keptBytesMax = 1024 * 1024
+
 /** A buffer that grows and is used again. Hot loops `reserve` once and write into `bytes` themselves. */
 export class ByteWriter {
-  bytes = new Uint8Array(16_384)
+  bytes = new Uint8Array(firstBytes)
   length = 0
 
   clear(): void {
     this.length = 0
+    if (this.bytes.length > keptBytesMax) this.bytes = new Uint8Array(firstBytes)
   }
 
   /** Makes room for so many more. `bytes` may be another array afterwards. */

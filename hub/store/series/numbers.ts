@@ -1,14 +1,16 @@
 // A column of float64, exact to the bit, in the smallest of a few encodings.
 import { type ByteReader, type ByteWriter, ChunkDamaged, type Parts } from './bytes.ts'
-import { pack, unpack } from './packing.ts'
+import { addSteps, nearDecimals } from './near.ts'
+import { pack, packedBytes, unpack } from './packing.ts'
 import { judged, planesOf, planesOfWhole, readPlanes, writePlanes } from './planes.ts'
 import { cheapest, type Predictor, powerMax, predictors, restore, restsOf, seedsOf, stepOf, wholeNumbers } from './whole.ts'
 
 /** Their numbers are part of the format. */
-const encodings = { constant: 0, packed: 1, wholePlanes: 2, floatPlanes: 3 } as const
+const encodings = { constant: 0, packed: 1, wholePlanes: 2, floatPlanes: 3, nearDecimals: 4 } as const
 
 let wholes = new Float64Array(4096)
 let rests = new Float64Array(4096)
+let steps = new Float64Array(4096)
 
 /** The squeezed part is written to only with `compress`. */
 export function writeNumbers(values: Float64Array, start: number, end: number, compress: boolean, parts: Parts<ByteWriter>): void {
@@ -22,28 +24,55 @@ export function writeNumbers(values: Float64Array, start: number, end: number, c
   if (wholes.length < count) {
     wholes = new Float64Array(count)
     rests = new Float64Array(count)
+    steps = new Float64Array(count)
   }
   const power = wholeNumbers(values, start, end, wholes)
-  if (power === undefined) {
+  if (power !== undefined) writeWhole(count, power, compress, parts)
+  else if (!wroteNear(values, start, end, plain)) {
     plain.byte(encodings.floatPlanes)
     writePlanes(judged(planesOf(new Uint8Array(values.slice(start, end).buffer), count, 8), count, compress), count, parts)
-    return
   }
-  const { predictor, bytes } = cheapest(wholes, count, rests)
+}
+
+function writeWhole(count: number, power: number, compress: boolean, parts: Parts<ByteWriter>): void {
+  const { predictor, bytes } = cheapest(wholes, count)
   const length = restsOf(wholes, count, predictor, rests)
   const planes = compress && bytes >= weighedFromBytes ? judged(planesOfWhole(rests, length), length, true) : undefined
-  const squeezed = planes !== undefined && planes.estimatedBytes < bytes * payingShare
-  plain.byte(!squeezed ? encodings.packed : encodings.wholePlanes)
+  if (planes !== undefined && planes.estimatedBytes < bytes * payingShare) {
+    writeWholeHead(encodings.wholePlanes, power, predictor, count, parts.plain)
+    parts.plain.byte(planes.modes.length)
+    writePlanes(planes, length, parts)
+  } else {
+    writeWholeHead(encodings.packed, power, predictor, count, parts.plain)
+    pack(rests, length, parts.plain)
+  }
+}
+
+/** What they have in common: power, predictor, and the numbers that prediction begins with. */
+function writeWholeHead(encoding: number, power: number, predictor: Predictor, count: number, plain: ByteWriter): void {
+  plain.byte(encoding)
   plain.byte(power)
   plain.byte(predictor)
-  if (predictor === predictors.line) {
-    plain.signed(wholes[0]!)
-    plain.signed(stepOf(wholes, count))
-  } else for (let seed = 0; seed < seedsOf[predictor]!; seed += 1) plain.signed(wholes[seed]!)
-  if (!squeezed) return pack(rests, length, plain)
-  plain.byte(planes.modes.length)
-  writePlanes(planes, length, parts)
+  const seeds = seedsOf[predictor]!
+  if (seeds > 0) plain.signed(wholes[0]!)
+  if (seeds > 1) plain.signed(predictor === predictors.line ? stepOf(wholes, count) : wholes[1]!)
 }
+
+/** Whether the values are near decimals and have become so. */
+function wroteNear(values: Float64Array, start: number, end: number, plain: ByteWriter): boolean {
+  const count = end - start
+  const power = nearDecimals(values, start, end, wholes, steps)
+  if (power === undefined) return false
+  const { predictor, bytes } = cheapest(wholes, count)
+  if (bytes + packedBytes(steps, count) > count * nearBytesMax) return false
+  writeWholeHead(encodings.nearDecimals, power, predictor, count, plain)
+  pack(rests, restsOf(wholes, count, predictor, rests), plain)
+  pack(steps, count, plain)
+  return true
+}
+
+/** Planes of floats take a little over six. */
+const nearBytesMax = 5.5
 
 /** Below this zstd's own headers cost what it saves. */
 const weighedFromBytes = 96
@@ -64,6 +93,7 @@ export function readNumbers(count: number, from: Parts<ByteReader>): Float64Arra
       return new Float64Array(count).fill(plain.float64())
     case encodings.packed:
     case encodings.wholePlanes:
+    case encodings.nearDecimals:
       return readWhole(count, encoding, from)
     case encodings.floatPlanes: {
       const values = new Float64Array(count)
@@ -95,7 +125,7 @@ function readWhole(count: number, encoding: number, from: Parts<ByteReader>): Fl
   const second = seeds > 1 ? plain.signed() : 0
   const values = new Float64Array(count)
   const places = values.subarray(predictor === predictors.line ? 0 : seeds)
-  if (encoding === encodings.packed) unpack(plain, places)
+  if (encoding !== encodings.wholePlanes) unpack(plain, places)
   else {
     const width = plain.byte()
     if (width > 7) throw new ChunkDamaged('A column of whole numbers is too wide.')
@@ -103,6 +133,7 @@ function readWhole(count: number, encoding: number, from: Parts<ByteReader>): Fl
     unfold(places)
   }
   restore(values, predictor as Predictor, first, second, power)
+  if (encoding === encodings.nearDecimals) addSteps(values, plain)
   return values
 }
 

@@ -72,7 +72,7 @@ export function readOthers(count: number, from: Parts<ByteReader>): MetricValue[
       const entries = readText(size, from)
       const indices = new Float64Array(count)
       unpack(from.plain, indices)
-      const texts = entries.map((entry) => (typeof entry === 'object' && entry !== null ? JSON.stringify(entry) : undefined))
+      const texts = entries.map(textOf)
       const values: MetricValue[] = new Array(count)
       for (let at = 0; at < count; at += 1) {
         const index = indices[at]!
@@ -88,6 +88,16 @@ export function readOthers(count: number, from: Parts<ByteReader>): MetricValue[
       return readText(count, from)
     default:
       throw new ChunkDamaged(`A column of values has the unknown encoding ${encoding}.`)
+  }
+}
+
+/** Of an object; of anything else undefined. */
+function textOf(entry: MetricValue): string | undefined {
+  if (typeof entry !== 'object' || entry === null) return undefined
+  try {
+    return JSON.stringify(entry)
+  } catch {
+    throw new ChunkDamaged('A text of the chunk is nested too deeply.') // what could be read may still be too deep to be written
   }
 }
 

@@ -14,12 +14,31 @@ export function bitsFor(value: number): number {
   return value < 0x8000_0000 ? 32 - Math.clz32(value) : 32 + 32 - Math.clz32(Math.floor(value / 2 ** 32))
 }
 
-/** Bytes of one block whose lowest and highest value these are. */
-export function blockBytes(low: number, high: number, length: number): number {
-  const base = Math.abs(low)
-  let bytes = base < 64 ? 2 : base < 8192 ? 3 : 1 + Math.ceil((bitsFor(base) + 1) / 7)
-  for (let width = bitsFor(high - low); width > 0; width -= partBits) bytes += Math.ceil((Math.min(width, partBits) * length) / 8)
+/** No number may be further from zero: the distance of two must be exact. */
+const valueMax = 2 ** 52
+
+/** The bytes that packing takes; infinite when it cannot. */
+export function packedBytes(values: Float64Array, count: number): number {
+  let bytes = 0
+  for (let start = 0; start < count; start += blockLength) {
+    const end = Math.min(start + blockLength, count)
+    let low = values[start]!
+    let high = low
+    for (let at = start + 1; at < end; at += 1) {
+      const value = values[at]!
+      if (value < low) low = value
+      else if (value > high) high = value
+    }
+    bytes += blockBytes(low, high, end - start)
+  }
   return bytes
+}
+
+/** Of one block whose lowest and highest value these are; infinite when they cannot be packed. */
+export function blockBytes(low: number, high: number, length: number): number {
+  if (!(low > -valueMax && high < valueMax)) return Number.POSITIVE_INFINITY
+  const headBytes = 1 + Math.max(1, Math.ceil((bitsFor(Math.abs(low)) + 1) / 7))
+  return headBytes + Math.ceil((bitsFor(high - low) * length) / 8)
 }
 
 /** One block per 128 values: the width in bits, the lowest value, then each value's distance to it, low bits first. */

@@ -41,6 +41,9 @@ export function planesOfWhole(values: Float64Array, count: number): Uint8Array {
   return planes
 }
 
+/** Headers of a frame and of its tables. */
+const tableBytes = 40
+
 const slots = new Int32Array(4096)
 
 /**
@@ -67,7 +70,7 @@ function squeezedBytes(plane: Uint8Array): number {
     const seen = histogram[byte]!
     if (seen > 0) bits += seen * Math.log2(count / seen)
   }
-  return 16 + (Math.max(bits, count / 4) * (count - repeated) + count) / count / 8
+  return tableBytes + (Math.max(bits, count / 4) * (count - repeated) + count) / count / 8
 }
 
 export interface Planes {

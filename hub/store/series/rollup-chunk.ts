@@ -94,8 +94,8 @@ export function decodeRollup(bytes: Uint8Array): Rollup {
   const columns: Column[] = []
   for (const _ of names) columns.push(readColumn(count, columns, from))
   closed(from)
-  const any = (name: (typeof names)[number]) => columns[names.indexOf(name)]!
-  const numbers = (name: (typeof names)[number]) => numeric(any(name))
+  const column = (name: (typeof names)[number]) => columns[names.indexOf(name)]!
+  const numbers = (name: (typeof names)[number]) => numeric(column(name))
   return {
     tier,
     starts: numbers('starts'),
@@ -103,8 +103,8 @@ export function decodeRollup(bytes: Uint8Array): Rollup {
     numbers: numbers('numbers'),
     firstTimes: numbers('firstTimes'),
     lastTimes: numbers('lastTimes'),
-    firsts: any('firsts'),
-    lasts: any('lasts'),
+    firsts: column('firsts'),
+    lasts: column('lasts'),
     mins: numbers('mins'),
     maxs: numbers('maxs'),
     sums: numbers('sums'),

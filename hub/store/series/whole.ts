@@ -3,7 +3,6 @@ import { bitsFor, blockBytes, blockLength } from './packing.ts'
 
 /** Sums and differences of two such numbers are exact in float64. */
 const wholeMax = 2 ** 51
-const restMax = 2 ** 52
 
 /** The largest power of ten that float64 holds exactly. */
 export const powerMax = 22
@@ -17,22 +16,24 @@ export const powersOfTen: readonly number[] = Array.from({ length: powerMax + 1 
 export function wholeNumbers(values: Float64Array, start: number, end: number, whole: Float64Array): number | undefined {
   let power = 0
   let scale = 1
+  let raisedAt = start
   for (let at = start; at < end; at += 1) {
     const value = values[at]!
     let rounded = Math.round(value * scale)
     while (rounded / scale !== value || rounded >= wholeMax || rounded <= -wholeMax) {
       if (power === powerMax || !(Math.abs(rounded) < wholeMax)) return undefined
       power += 1
+      raisedAt = at
       scale = powersOfTen[power]!
       rounded = Math.round(value * scale)
     }
     if (rounded === 0 && Object.is(value, -0)) return undefined
     whole[at - start] = rounded
   }
-  return power === 0 || rescaled(values, start, end, scale, whole) ? power : undefined
+  return rescaled(values, start, raisedAt, scale, whole) ? power : undefined
 }
 
-/** Values that came before the one which asked for the last digit. */
+/** The values before the one that asked for the last digit. */
 function rescaled(values: Float64Array, start: number, end: number, scale: number, whole: Float64Array): boolean {
   for (let at = start; at < end; at += 1) {
     const value = values[at]!
@@ -123,30 +124,62 @@ export function restore(values: Float64Array, predictor: Predictor, first: numbe
   }
 }
 
-/** The bytes that packing takes with each predictor, and the cheapest of them. */
-export function cheapest(whole: Float64Array, count: number, rests: Float64Array): { predictor: Predictor; bytes: number } {
-  let predictor: Predictor = predictors.none
-  let bytes = Number.POSITIVE_INFINITY
-  for (const candidate of Object.values(predictors)) {
-    if (count < seedsOf[candidate]!) continue
-    const length = restsOf(whole, count, candidate, rests)
-    let sum = 0
-    for (let seed = 0; seed < seedsOf[candidate]!; seed += 1) sum += 1 + bitsFor(Math.abs(whole[seed]!)) / 7
-    for (let start = 0; start < length; start += blockLength) {
-      const end = Math.min(start + blockLength, length)
-      let low = rests[start]!
-      let high = low
-      for (let at = start + 1; at < end; at += 1) {
-        const rest = rests[at]!
-        if (rest < low) low = rest
-        else if (rest > high) high = rest
-      }
-      sum += low > -restMax && high < restMax ? blockBytes(low, high, end - start) : Number.POSITIVE_INFINITY
+export interface Prediction {
+  readonly predictor: Predictor
+  /** What packing takes with it. */
+  readonly bytes: number
+}
+
+/**
+ * The predictor with which packing takes the fewest bytes. All four are tried at once, block by block, which takes 10 ns a point; one pass
+ * for each took 30. The blocks of the rests begin one or two points later than these, so that the bytes are nearly right.
+ */
+export function cheapest(whole: Float64Array, count: number): Prediction {
+  const first = whole[0]!
+  const step = stepOf(whole, count)
+  const bytes = [0, 0, 0, 0]
+  let previous = first
+  let delta = count > 1 ? whole[1]! - first : 0
+  let onLine = first
+  for (let start = 0; start < count; start += blockLength) {
+    const end = Math.min(start + blockLength, count)
+    let low0 = Number.POSITIVE_INFINITY
+    let low1 = low0
+    let low2 = low0
+    let low3 = low0
+    let high0 = Number.NEGATIVE_INFINITY
+    let high1 = high0
+    let high2 = high0
+    let high3 = high0
+    for (let at = start; at < end; at += 1) {
+      const value = whole[at]!
+      // The first of all repeats what follows it, as if it had been foretold.
+      const rest1 = at === 0 ? delta : value - previous
+      const rest2 = at <= 1 ? 0 : rest1 - delta
+      const rest3 = value - onLine
+      previous = value
+      delta = rest1
+      onLine += step
+      if (value < low0) low0 = value
+      if (value > high0) high0 = value
+      if (rest1 < low1) low1 = rest1
+      if (rest1 > high1) high1 = rest1
+      if (rest2 < low2) low2 = rest2
+      if (rest2 > high2) high2 = rest2
+      if (rest3 < low3) low3 = rest3
+      if (rest3 > high3) high3 = rest3
     }
-    if (sum < bytes) {
-      predictor = candidate
-      bytes = sum
-    }
+    bytes[predictors.none]! += blockBytes(low0, high0, end - start)
+    bytes[predictors.previous]! += blockBytes(low1, high1, end - start)
+    bytes[predictors.trend]! += blockBytes(low2, high2, end - start)
+    bytes[predictors.line]! += blockBytes(low3, high3, end - start)
   }
-  return { predictor, bytes }
+  let predictor: Predictor = predictors.none
+  for (const candidate of Object.values(predictors)) {
+    const seeds = seedsOf[candidate]!
+    if (count < seeds) continue
+    bytes[candidate]! += seeds * (1 + bitsFor(Math.abs(first)) / 7)
+    if (bytes[candidate]! < bytes[predictor]!) predictor = candidate
+  }
+  return { predictor, bytes: bytes[predictor]! }
 }

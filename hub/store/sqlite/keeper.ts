@@ -3,19 +3,24 @@
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
+import { type Retention, ruleFor } from '../../retention.ts'
 import { Catalogue, seriesFolder } from './catalogue.ts'
 import { OpenPartitions, openForWriting } from './open-partitions.ts'
 import { type Rolled, Roller } from './roller.ts'
 import { type Sealed, Sealer } from './sealer.ts'
+import { type Shed, Shedder, type ShedRules } from './shedder.ts'
+import { type KeeperStatus, StatusReader } from './status-reader.ts'
 import { sweep } from './sweep.ts'
 import { serve } from './thread.ts'
 
 export interface KeeperFunctions {
   readonly [name: string]: (...args: never[]) => unknown
-  open(folder: string): void
+  open(folder: string, rules: ShedRules): void
   sealDue(): Sealed | undefined
   sealAfter(device: number): Sealed | undefined
   rollDue(): Rolled | undefined
+  shedDue(): Shed | undefined
+  status(): KeeperStatus
   /** Removes the files of partitions that are not on record any more. */
   remove(files: readonly string[]): void
   close(): void
@@ -30,16 +35,20 @@ class Keeper {
   readonly #partitions: OpenPartitions
   readonly #sealer: Sealer
   readonly #roller: Roller
+  readonly #shedder: Shedder
+  readonly #status: StatusReader
 
-  constructor(folder: string) {
+  constructor(folder: string, rules: ShedRules) {
     this.#db = new Database(join(folder, 'mooring.db'), { readonly: true })
     this.#db.pragma('busy_timeout = 2000')
     this.#folder = join(folder, seriesFolder)
     this.#catalogue = new Catalogue(this.#db)
     sweep(this.#folder, new Set(this.#catalogue.all().map(({ file }) => file)))
     this.#partitions = new OpenPartitions(this.#folder, openForWriting, partitionsOpen)
-    this.#sealer = new Sealer(this.#db, this.#catalogue, this.#partitions, () => 'default')
+    this.#sealer = new Sealer(this.#db, this.#catalogue, this.#partitions, this.#ruleOf(rules.keep))
     this.#roller = new Roller(this.#catalogue, this.#partitions)
+    this.#shedder = new Shedder(folder, this.#catalogue, this.#partitions, this.#roller, rules)
+    this.#status = new StatusReader(folder, this.#db, this.#catalogue, this.#shedder, rules)
   }
 
   sealDue(): Sealed | undefined {
@@ -54,6 +63,14 @@ class Keeper {
     return this.#roller.rollDue(Date.now())
   }
 
+  shedDue(): Shed | undefined {
+    return this.#shedder.next(Date.now())
+  }
+
+  status(): KeeperStatus {
+    return this.#db.transaction(() => this.#status.read(Date.now()))()
+  }
+
   remove(files: readonly string[]): void {
     for (const file of files) {
       this.#partitions.close(file)
@@ -65,6 +82,18 @@ class Keeper {
     this.#partitions.closeAll()
     this.#db.close()
   }
+
+  /** The retention rule of a series. */
+  #ruleOf(rules: Retention): (series: number) => string {
+    if (rules.length === 1) return () => rules[0]!.name
+    const named = this.#db.prepare<[number], { metric: string; type: string | null }>(
+      'SELECT metric, type FROM series JOIN devices ON devices.number = series.device WHERE series.id = ?',
+    )
+    return (series) => {
+      const { metric, type } = named.get(series)!
+      return ruleFor(rules, metric, type)
+    }
+  }
 }
 
 let keeper: Keeper | undefined
@@ -75,12 +104,14 @@ function opened(): Keeper {
 }
 
 serve({
-  open(folder) {
-    keeper = new Keeper(folder)
+  open(folder, rules) {
+    keeper = new Keeper(folder, rules)
   },
   sealDue: () => opened().sealDue(),
   sealAfter: (device) => opened().sealAfter(device),
   rollDue: () => opened().rollDue(),
+  shedDue: () => opened().shedDue(),
+  status: () => opened().status(),
   remove: (files) => opened().remove(files),
   close: () => opened().close(),
 } satisfies KeeperFunctions)

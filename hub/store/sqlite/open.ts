@@ -5,7 +5,9 @@ import type { Device, DeviceChange, DeviceId } from '../../../devices/device.ts'
 import { expiryOf, type Message, type QoS } from '../../../devices/message.ts'
 import type { Clock } from '../../clock.ts'
 import { Refusal } from '../../errors.ts'
+import { type Retention, retention } from '../../retention.ts'
 import { Cursors } from '../cursors.ts'
+import type { StoreStatus } from '../status.ts'
 import type {
   Changes,
   DevicePage,
@@ -28,6 +30,7 @@ import { SqliteSessionLog } from './session-log.ts'
 import { sessionsOf } from './session-rows.ts'
 import { SqliteTelemetry } from './telemetry.ts'
 import { startThread, type Thread } from './thread.ts'
+import { type JournalBudget, wholeJournal } from './trimmer.ts'
 import { Upkeep } from './upkeep.ts'
 import type { Opened, RetainedRow, WriterFunctions } from './writer.ts'
 
@@ -39,10 +42,18 @@ export interface SqliteOptions {
   readonly folder: string
   readonly durability: Durability
   readonly clock: Clock
+  /** All points for ever when undefined. */
+  readonly keep?: Retention
+  /** Of everything in the folder; as much as there is when undefined. */
+  readonly diskBudgetBytes?: number | undefined
+  readonly journal?: JournalBudget
 }
 
+const forEver = retention.read('raw forever')
+
 /** Resolves when all that an earlier run committed is readable. Rejects with a sentence when the file is from newer code. */
-export async function openSqliteStore({ folder, durability, clock }: SqliteOptions): Promise<Store> {
+export async function openSqliteStore(options: SqliteOptions): Promise<Store> {
+  const { folder, durability, clock, keep = forEver, diskBudgetBytes: budgetBytes, journal: journalBudget = wholeJournal } = options
   makePrivate(folder)
   const hooks = new Hooks()
   const writer = startThread<WriterFunctions>(
@@ -58,7 +69,7 @@ export async function openSqliteStore({ folder, durability, clock }: SqliteOptio
   const reader = startThread<ReaderFunctions>('reader', {}, died)
   const figures = sharedFigures()
   try {
-    const found = await writer.call('open', [{ folder, durability, figures }])
+    const found = await writer.call('open', [{ folder, durability, figures, journal: journalBudget }])
     await reader.call('open', [folder]) // after the writer, which makes the tables
     const { epochs, nextSeq } = found
     const { epoch } = epochs.at(-1)!
@@ -71,8 +82,9 @@ export async function openSqliteStore({ folder, durability, clock }: SqliteOptio
     })
     hooks.journal = journal
     const sessions = sessionsOf(await reader.call('sessions', []))
-    const upkeep = new Upkeep(writer, () => opened<KeeperFunctions>('keeper', [folder], died), died)
-    const telemetry = new SqliteTelemetry(writer, async (flags) => {
+    const startKeeper = () => opened<KeeperFunctions>('keeper', [folder, { keep, budgetBytes }], died)
+    const upkeep: Upkeep = new Upkeep(writer, startKeeper, (files) => telemetry.forget(files), died)
+    const telemetry: SqliteTelemetry = new SqliteTelemetry(writer, async (flags) => {
       await upkeep.keeper()
       return opened<QueryFunctions>('query', [folder, flags], died)
     })
@@ -184,8 +196,12 @@ class SqliteStore implements Store {
     return isOnRecord ? this.device(id) : undefined
   }
 
-  seal(): Promise<void> {
-    return this.#upkeep.sealAll()
+  async status({ seal }: { readonly seal: boolean }): Promise<StoreStatus> {
+    if (seal) await this.#upkeep.sealAll()
+    const [ofKeeper, ofWriter] = await Promise.all([this.#upkeep.status(), this.#writer.call('status', [])])
+    const { journal, projectedSeq, lagBytes } = ofWriter
+    const lagMessages = Math.max(this.journal.storedSeq - projectedSeq, 0)
+    return { ...ofKeeper, journal, projection: { lagMessages, lagBytes }, integrity: { damaged: [], scrubbedAt: null } }
   }
 
   owed(session: number): Promise<readonly StoredDelivery[]> {

@@ -30,7 +30,8 @@ export function planOf(
   asked: Tier,
 ): Piece[] {
   const inRange = catalogue.filter((row) => row.startMs < endMs && row.endMs > fromMs)
-  const groupsOf = (tier: Tier) => sameStretch(inRange.filter((row) => row.tier === tier && (row.state === 'stale' || row.state === 'whole')))
+  const groupsOf = (tier: Tier) =>
+    sameStretch(inRange.filter((row) => row.tier === tier && (row.state === 'stale' || row.state === 'whole')))
   const gone = new Set(inRange.filter(({ state }) => state === 'gone').map(({ startMs }) => startMs))
   const pieces: Piece[] = []
   const open: [number, number][] = []

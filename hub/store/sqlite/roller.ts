@@ -134,7 +134,11 @@ export class Roller {
     const found = targets.get(file)
     if (found !== undefined) return found
     const { tier, startMs, endMs } = stretch
-    const target: Target = { row: { file, tier, startMs, endMs, keep, state: 'whole' }, partition: this.#partitions.get(file)!, changes: [] }
+    const target: Target = {
+      row: { file, tier, startMs, endMs, keep, state: 'whole' },
+      partition: this.#partitions.get(file)!,
+      changes: [],
+    }
     targets.set(file, target)
     return target
   }

@@ -1,42 +1,28 @@
 // In the writer thread: the statements behind series.ts. One call of `write` is one transaction.
 import type { Database } from 'better-sqlite3'
 import type { DeviceId, MetricValue } from '../../../devices/device.ts'
-import { limits } from '../../limits.ts'
 import type { DeviceState, SeriesState } from './device-state.ts'
 import { headsOf } from './heads.ts'
+import { setMeta } from './meta.ts'
 import type { RetainedChange } from './series.ts'
-
-const trimRows = 64 // more than come per flush when the disk is slow; when it is fast, twice as many as came
+import type { JournalTrimmer } from './trimmer.ts'
 
 export class SeriesTables {
   readonly #db: Database
+  readonly #trimmer: JournalTrimmer
   readonly #sql: ReturnType<typeof statements>
   #lastSeriesId: number
-  #journalBytes: number
-  #journalCountedSeq: number
-  #journalRowsNew = 0
 
-  constructor(db: Database) {
+  constructor(db: Database, trimmer: JournalTrimmer) {
     this.#db = db
+    this.#trimmer = trimmer
     this.#sql = statements(db)
     this.#lastSeriesId = db.prepare<[], number>('SELECT coalesce(max(id), 0) FROM series').pluck().get()!
-    const meta = db.prepare<[string], number>('SELECT value FROM meta WHERE name = ?').pluck()
-    this.#journalCountedSeq = meta.get('journal_counted_seq') ?? 0
-    // Only the batches since the last flush are added up; the sum of the others is on record.
-    const uncounted = this.#sql.uncountedJournal.get(this.#journalCountedSeq)!
-    this.#journalBytes = (meta.get('journal_bytes') ?? 0) + uncounted.bytes
-    this.#journalCountedSeq = Math.max(this.#journalCountedSeq, uncounted.lastSeq)
   }
 
   newSeriesId(): number {
     this.#lastSeriesId += 1
     return this.#lastSeriesId
-  }
-
-  journalGrew(bytes: number, lastSeq: number): void {
-    this.#journalBytes += bytes
-    this.#journalCountedSeq = lastSeq
-    this.#journalRowsNew += 1
   }
 
   loadDevice(number: number, create: (id: DeviceId, flushedSeq: number) => DeviceState): DeviceState | undefined {
@@ -52,18 +38,15 @@ export class SeriesTables {
   write(devices: readonly DeviceState[], retained: Iterable<RetainedChange>, projectedSeq: number): void {
     for (const device of devices) device.fold()
     const written: SeriesState[] = []
-    let journalBytes = 0
+    let journalLeft = 0
     this.#db.transaction(() => {
       for (const device of devices) written.push(...this.#writeDevice(device))
       for (const change of retained) this.#writeRetained(change)
-      journalBytes = this.#journalBytes - this.#trimJournal(projectedSeq)
-      this.#sql.setMeta.run('projected_seq', projectedSeq)
-      this.#sql.setMeta.run('journal_bytes', journalBytes)
-      this.#sql.setMeta.run('journal_counted_seq', this.#journalCountedSeq)
+      setMeta(this.#db, 'projected_seq', projectedSeq)
+      journalLeft = this.#trimmer.trim(projectedSeq, Date.now())
     })()
     for (const series of written) series.stored = true
-    this.#journalBytes = journalBytes
-    this.#journalRowsNew = 0
+    this.#trimmer.trimmed(journalLeft)
   }
 
   /** Returns the series that moved. */
@@ -90,19 +73,6 @@ export class SeriesTables {
   #writeRetained({ topic, seq, atMs, qos, properties, payload }: RetainedChange): void {
     if (payload.length === 0) this.#sql.deleteRetained.run(topic, seq)
     else this.#sql.upsertRetained.run(topic, seq, atMs, qos, properties ?? null, payload)
-  }
-
-  /** Lets go of the oldest batches past the limit, a few at a time, never of one that is still needed. Returns their bytes. */
-  #trimJournal(projectedSeq: number): number {
-    const excess = this.#journalBytes - limits.journalBytes
-    if (excess <= 0) return 0
-    let freed = 0
-    for (const { firstSeq, lastSeq, bytes } of this.#sql.oldestJournal.all(trimRows + this.#journalRowsNew * 2)) {
-      if (freed >= excess || lastSeq > projectedSeq) break
-      this.#sql.deleteJournal.run(firstSeq)
-      freed += bytes
-    }
-    return freed
   }
 }
 
@@ -132,13 +102,5 @@ function statements(db: Database) {
       ON CONFLICT (topic) DO UPDATE SET seq = excluded.seq, at_ms = excluded.at_ms, qos = excluded.qos,
         properties = excluded.properties, payload = excluded.payload WHERE excluded.seq >= seq`),
     deleteRetained: db.prepare('DELETE FROM retained WHERE topic = ? AND seq <= ?'),
-    setMeta: db.prepare('INSERT INTO meta (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value'),
-    uncountedJournal: db.prepare<[number], { bytes: number; lastSeq: number }>(
-      'SELECT coalesce(sum(length(bytes)), 0) AS bytes, coalesce(max(last_seq), 0) AS lastSeq FROM journal WHERE first_seq > ?',
-    ),
-    oldestJournal: db.prepare<[number], { firstSeq: number; lastSeq: number; bytes: number }>(
-      'SELECT first_seq AS firstSeq, last_seq AS lastSeq, length(bytes) AS bytes FROM journal ORDER BY first_seq LIMIT ?',
-    ),
-    deleteJournal: db.prepare('DELETE FROM journal WHERE first_seq = ?'),
   }
 }

@@ -9,6 +9,7 @@ import { limits, MiB } from '../../limits.ts'
 import type { ChangeFeed } from './changes.ts'
 import { DeviceState } from './device-state.ts'
 import { SeriesTables } from './series-tables.ts'
+import type { JournalTrimmer } from './trimmer.ts'
 
 /**
  * Oldest points in memory before they are written. Reads ask for their device's at once; the journal has them all the while. What a start
@@ -48,8 +49,8 @@ export class SeriesBook {
   readonly #settledElsewhere: () => number
 
   /** `settledElsewhere`: up to where the journal is not needed any more by others who gather from it. */
-  constructor(db: Database, changes: ChangeFeed, gatheredSeq: number, settledElsewhere: () => number) {
-    this.#tables = new SeriesTables(db)
+  constructor(db: Database, trimmer: JournalTrimmer, changes: ChangeFeed, gatheredSeq: number, settledElsewhere: () => number) {
+    this.#tables = new SeriesTables(db, trimmer)
     this.#changes = changes
     this.#gatheredSeq = gatheredSeq
     this.#settledElsewhere = settledElsewhere
@@ -169,9 +170,9 @@ export class SeriesBook {
     while (this.#dirty.size > 0)
   }
 
-  /** A committed batch took this much of the journal's room. */
-  journalGrew(bytes: number, lastSeq: number): void {
-    this.#tables.journalGrew(bytes, lastSeq)
+  /** Has something to write, be it only how far the journal may be trimmed. */
+  flushNothing(): void {
+    this.#flush([])
   }
 
   /** In memory nothing is forgotten before the transaction is through. */

@@ -1,10 +1,12 @@
 // On the loop: what has to be done to the series again and again, one piece after the other. The keeper thread changes partitions, then
 // the writer thread puts it on record, and only then goes what is not needed any more.
 import type { KeeperFunctions } from './keeper.ts'
+import type { KeeperStatus } from './status-reader.ts'
 import type { Thread } from './thread.ts'
 import type { WriterFunctions } from './writer.ts'
 
 const everyMs = 1000
+const stepsPerRound = 20
 
 export class Upkeep {
   readonly #writer: Thread<WriterFunctions>
@@ -15,14 +17,21 @@ export class Upkeep {
   /** One piece at a time: who wants something done waits for what is being done. */
   #work: Promise<unknown> = Promise.resolve()
 
+  readonly #forget: (files: readonly string[]) => Promise<void>
   readonly #failed: (error: Error) => void
   /** Why the newest round ended early; undefined when all is well. */
   problem: string | undefined
 
-  /** `failed` is told of what no later try can heal. */
-  constructor(writer: Thread<WriterFunctions>, startKeeper: () => Promise<Thread<KeeperFunctions>>, failed: (error: Error) => void) {
+  /** `forget` lets go of files that were removed; `failed` is told of what no later try can heal. */
+  constructor(
+    writer: Thread<WriterFunctions>,
+    startKeeper: () => Promise<Thread<KeeperFunctions>>,
+    forget: (files: readonly string[]) => Promise<void>,
+    failed: (error: Error) => void,
+  ) {
     this.#writer = writer
     this.#startKeeper = startKeeper
+    this.#forget = forget
     this.#failed = failed
     this.#soon()
   }
@@ -45,6 +54,10 @@ export class Upkeep {
         last = sealed.devices.at(-1)!
       }
     })
+  }
+
+  async status(): Promise<KeeperStatus> {
+    return (await this.keeper()).call('status', [])
   }
 
   /** Resolves when the piece that is being done is done; nothing is begun after it. */
@@ -73,14 +86,31 @@ export class Upkeep {
   }
 
   async #round(): Promise<void> {
+    await this.#writer.call('trim', [])
     const keeper = await this.keeper()
     for (;;) {
       const sealed = this.#ended ? undefined : await keeper.call('sealDue', [])
       if (sealed === undefined) break
       await this.#writer.call('sealed', [sealed])
     }
-    const rolled = this.#ended ? undefined : await keeper.call('rollDue', [])
-    if (rolled !== undefined) await this.#writer.call('rolled', [rolled])
+    for (let step = 0; step < stepsPerRound && !this.#ended; step += 1) {
+      const rolled = await keeper.call('rollDue', [])
+      if (rolled === undefined) break
+      await this.#writer.call('rolled', [rolled])
+    }
+    for (let step = 0; step < stepsPerRound && !this.#ended; step += 1) {
+      const shed = await keeper.call('shedDue', [])
+      if (shed === undefined) return
+      if (shed.is === 'rolled') await this.#writer.call('rolled', [shed.rolled])
+      else await this.#drop(keeper, shed.files)
+    }
+  }
+
+  /** First on record, then the files, then those who have them open: only that gives the room back. */
+  async #drop(keeper: Thread<KeeperFunctions>, files: readonly string[]): Promise<void> {
+    await this.#writer.call('dropped', [files])
+    await keeper.call('remove', [files])
+    await this.#forget(files)
   }
 
   /** A full disk or one that is busy: the next round tries again, for every step may be done twice. After an I/O error nobody knows. */

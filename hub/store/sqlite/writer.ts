@@ -9,6 +9,7 @@ import type { Message } from '../../../devices/message.ts'
 import { Refusal } from '../../errors.ts'
 import { limits } from '../../limits.ts'
 import type { Epoch } from '../cursors.ts'
+import type { StoreStatus } from '../status.ts'
 import type { Durability, Watch } from '../store.ts'
 import { ChangeFeed } from './changes.ts'
 import { Commits } from './commits.ts'
@@ -33,11 +34,19 @@ import { SessionBook } from './session-book.ts'
 import { leaveAll } from './session-rows.ts'
 import { lastSessionName } from './session-tables.ts'
 import { notify, serve } from './thread.ts'
+import { type JournalBudget, JournalTrimmer } from './trimmer.ts'
 
 export interface OpenOptions {
   readonly folder: string
   readonly durability: Durability
   readonly figures: SharedFigures
+  readonly journal: JournalBudget
+}
+
+export interface WriterStatus {
+  readonly journal: StoreStatus['journal']
+  readonly projectedSeq: number
+  readonly lagBytes: number
 }
 
 export interface Opened {
@@ -70,6 +79,9 @@ export interface WriterFunctions {
   settleAll(): Promise<void>
   /** The newest values of those devices that are ahead of the tables. */
   moved(ids: readonly DeviceId[], metrics: readonly string[] | undefined): Promise<Moved>
+  status(): WriterStatus
+  /** Keeps the journal within its budget while nothing else is written. */
+  trim(): void
   sealed(sealed: Sealed): void
   rolled(rolled: Rolled): void
   /** These partitions are let go of: on disk when it returns, so that their files may be removed. */
@@ -98,6 +110,7 @@ class Writer {
   readonly #projection: Projection
   readonly #commits: Commits
   readonly #records: PartitionRecords
+  readonly #trimmer: JournalTrimmer
   #committedSeq: number
   #failed: Error | undefined
   #turnPending: NodeJS.Immediate | undefined
@@ -106,7 +119,7 @@ class Writer {
   #diskLookedAtMs = Number.NEGATIVE_INFINITY
   #diskLow = false
 
-  constructor({ folder, durability, figures }: OpenOptions) {
+  constructor({ folder, durability, figures, journal }: OpenOptions) {
     this.#folder = folder
     this.#durability = durability
     this.#figures = figures
@@ -123,12 +136,13 @@ class Writer {
       throw isForeign ? new Error(`${join(folder, 'mooring.db')} is not a database of Mooring; choose another folder with --data.`) : error
     }
     this.#records = new PartitionRecords(this.#db)
+    this.#trimmer = new JournalTrimmer(this.#db, journal)
     this.#commits = new Commits(this.#db, (number) => this.#book.deviceHeld(number))
     const projectedSeq = metaOf(this.#db, 'projected_seq')
     const journalSeq = this.#db.prepare<[], number>('SELECT last_seq FROM journal ORDER BY first_seq DESC LIMIT 1').pluck().get()
     this.#committedSeq = Math.max(projectedSeq, journalSeq ?? 0)
     this.#sessions = new SessionBook(this.#db, projectedSeq)
-    this.#book = new SeriesBook(this.#db, this.#changes, projectedSeq, () => this.#sessions.settledSeq)
+    this.#book = new SeriesBook(this.#db, this.#trimmer, this.#changes, projectedSeq, () => this.#sessions.settledSeq)
     this.#projection = new Projection(this.#book, this.#sessions, figures)
   }
 
@@ -156,7 +170,7 @@ class Writer {
       const { refused, checked } = this.#commits.store(batch, cursor)
       this.#committedSeq = batch.lastSeq
       this.#figures[figure.telemetryRefused]! += refused.length
-      this.#book.journalGrew(batch.length, batch.lastSeq)
+      this.#trimmer.grew(batch.length, batch.lastSeq)
       const { lastSeq, routedSeq } = batch
       this.#projection.add({ cursor: new FrameCursor(cursor.bytes), lastSeq, routedSeq, checked, replayed: false, release })
       this.#turnSoon()
@@ -197,6 +211,14 @@ class Writer {
       moved.latest.push(latest)
     }
     return moved
+  }
+
+  status(): WriterStatus {
+    return { journal: this.#trimmer.status(), projectedSeq: this.#book.gatheredSeq, lagBytes: this.#projection.lagBytes }
+  }
+
+  trim(): void {
+    if (this.#trimmer.isDue(Date.now())) this.#tryFlush(() => this.#book.flushNothing())
   }
 
   sealed(sealed: Sealed): void {
@@ -368,6 +390,8 @@ serve({
   settle: (ids) => opened().settle(ids),
   settleAll: () => opened().settleAll(),
   moved: (ids, metrics) => opened().moved(ids, metrics),
+  status: () => opened().status(),
+  trim: () => opened().trim(),
   sealed: (sealed) => opened().sealed(sealed),
   rolled: (rolled) => opened().rolled(rolled),
   dropped: (files) => opened().dropped(files),
