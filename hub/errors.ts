@@ -236,6 +236,13 @@ export const refusals = {
     sentence: 'No device {id} has been seen. It appears with its first reading.',
   },
   'request-invalid': { mqtt: 0x80, http: 400, ws: 1007, retry: false, sentence: 'The request is refused: {detail}.' },
+  'client-gone': {
+    mqtt: 0x80,
+    http: 499,
+    ws: 1001,
+    retry: true,
+    sentence: 'Who asked went away before the answer, so the work for it ended.',
+  },
   'body-too-large': { mqtt: 0x95, http: 413, ws: 1009, retry: false, sentence: 'The body is larger than {limit} bytes (limits.{name}).' },
   'body-too-slow': {
     mqtt: 0x80,

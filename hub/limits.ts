@@ -112,6 +112,8 @@ const table = {
   queryPoints: [20_000_000, 'points one query may read: about half a second of its thread'],
   bucketsAnswered: [200_000, 'buckets of all series of one query: 32 MiB while they are computed'],
   pointsAnswered: [10_000, 'points per series in an answer; the rest is thinned, and the answer says so'],
+  aggregatesAnswered: [32, 'aggregates of one query; each is a column of its answer'],
+  latestDevices: [10_000, 'devices whose newest values one answer brings; a page of them is written in some 30 ms of a query thread'],
   pageDevices: [1_000, 'devices in one page of the list'],
   // ── the journal ──
   batchBytes: [8 * MiB, 'one batch, one row, one commit'],

@@ -25,11 +25,12 @@ export const either = (schemas: readonly Schema[], more: Schema = {}): Schema =>
 export const mapOf = (values: Schema): Schema => ({ type: 'object', additionalProperties: values })
 export const optional = (schema: Schema): Optional => new Optional(schema)
 
-export function object(properties: { readonly [name: string]: Schema | Optional }): Schema {
+export function object(properties: { readonly [name: string]: Schema | Optional }, more: Schema = {}): Schema {
   const entries = Object.entries(properties)
   return {
     type: 'object',
     required: entries.flatMap(([name, one]) => (one instanceof Optional || 'default' in one ? [] : [name])),
     properties: Object.fromEntries(entries.map(([name, one]) => [name, one instanceof Optional ? one.schema : one])),
+    ...more,
   }
 }

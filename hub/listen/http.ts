@@ -12,12 +12,17 @@ import fastifyStatic from '@fastify/static'
 import swagger from '@fastify/swagger'
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { Logger } from 'pino'
+import { bucketRoutes } from '../api/buckets.ts'
+import { chartRoutes } from '../api/chart.ts'
 import { deviceRoutes } from '../api/devices.ts'
 import { docsRoutes } from '../api/docs.ts'
 import { hubRoutes } from '../api/hub.ts'
+import { latestRoutes } from '../api/latest.ts'
 import type { ApiParts } from '../api/parts.ts'
+import { pointRoutes } from '../api/points.ts'
 import { publishRoutes } from '../api/publish.ts'
 import { retainedRoutes } from '../api/retained.ts'
+import { storeRoutes } from '../api/store.ts'
 import { telemetryRoutes } from '../api/telemetry.ts'
 import { problemOf, Refusal } from '../errors.ts'
 import { type DownParts, downRoutes } from '../json/routes.ts'
@@ -126,6 +131,11 @@ export async function createHttpServers(parts: HttpParts): Promise<HttpServers> 
   })
   deviceRoutes(app, api)
   telemetryRoutes(app, api)
+  latestRoutes(app, api)
+  pointRoutes(app, api)
+  bucketRoutes(app, api)
+  chartRoutes(app, api)
+  storeRoutes(app, api)
   publishRoutes(app, api)
   retainedRoutes(app, api)
   streamRoutes(app, uplinks)

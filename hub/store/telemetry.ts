@@ -54,7 +54,7 @@ export interface PointsQuery extends Selection {
   readonly toMs: number
   readonly order: 'asc' | 'desc'
   readonly limit: number
-  /** As `PointsPage.next` gave it, with the same query. */
+  /** As `PointsPage.next` gave it, with the same query. Errors: `Refusal('request-invalid')` when it is no such thing; its sentence says cursor. */
   readonly cursor?: string
 }
 

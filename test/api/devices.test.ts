@@ -129,7 +129,11 @@ test('the API describes itself: every route is in the OpenAPI document and on th
   const document = (await hub.get('/v1/openapi.json')) as { openapi: string; paths: Record<string, Record<string, unknown>> }
   assert.match(document.openapi, /^3\.1/)
   const page = await (await fetch(`${hub.url}/docs`)).text()
-  for (const path of ['/v1/devices', '/v1/devices/{id}', '/v1/devices/{id}/telemetry', '/v1/events', '/v1/hub', '/healthz', '/readyz']) {
+  const paths = [
+    ...['/v1/devices', '/v1/devices/{id}', '/v1/devices/{id}/telemetry', '/v1/devices/{id}/series', '/v1/latest', '/v1/telemetry/points'],
+    ...['/v1/telemetry/buckets', '/v1/telemetry/chart', '/v1/store', '/v1/events', '/v1/hub', '/healthz', '/readyz'],
+  ]
+  for (const path of paths) {
     assert.ok(path in document.paths, path)
     assert.ok(page.includes(path), `${path} on the page`)
   }

@@ -70,6 +70,7 @@ export function pointsPage(
       if (!walk.ended && cursor !== undefined && walk.atMs === cursor.atMs && !line.isBehind(one.series, cursor.series)) walk.next()
       line.add(walk)
       for (const piece of planOf(reader, catalogue, one.series, heads.get(one.series) ?? noPoints, query.fromMs, query.toMs + 1, 'raw')) {
+        if (piece.tier !== 'raw' && !reader.has(piece.rows, one.series, piece.fromMs, piece.endMs)) continue
         noteCoarse(coarse, 'raw', piece)
       }
     }
