@@ -107,7 +107,8 @@ export class DeviceState {
     const entries: string[] = []
     for (const { metric, lastMs, lastValue } of this.series) {
       if (metrics !== undefined && !metrics.has(metric)) continue
-      entries.push(`${JSON.stringify(metric)}:{"at":${lastMs},"value":${JSON.stringify(lastValue)}}`)
+      const value = typeof lastValue === 'number' ? (Object.is(lastValue, -0) ? '-0' : String(lastValue)) : JSON.stringify(lastValue)
+      entries.push(`${JSON.stringify(metric)}:{"at":${lastMs},"value":${value}}`)
     }
     return `{${entries.join(',')}}`
   }

@@ -24,12 +24,12 @@ import { Partition } from './partition.ts'
 import { PointsReader } from './points-reader.ts'
 import { bucketsAnswer } from './query-buckets.ts'
 import { chartAnswer } from './query-chart.ts'
-import { LatestReader, type Moved } from './query-latest.ts'
+import { type LatestDevices, LatestReader, type Moved } from './query-latest.ts'
 import { pointsPage } from './query-points.ts'
 import { scanOf, scanSummary } from './query-scan.ts'
 import { seriesSizes } from './query-sizes.ts'
 import { selectedDevices, selectedSeries } from './selections.ts'
-import { serve } from './thread.ts'
+import { handingOver, serve } from './thread.ts'
 
 /** `place` is the query's flag among the flags that `open` was given. */
 export interface QueryFunctions {
@@ -37,8 +37,8 @@ export interface QueryFunctions {
   open(folder: string, flags: CancelFlags): void
   /** The devices whose points a query needs: what waits of them has to be written first. */
   devices(selection: Selection): DeviceId[]
-  latestIds(query: LatestQuery): { ids: DeviceId[]; next: DeviceId | undefined }
-  latest(ids: readonly DeviceId[], moved: Moved, metrics: readonly string[] | undefined): Omit<LatestPage, 'next'>
+  latestDevices(query: LatestQuery): LatestDevices
+  latest(numbers: Float64Array, moved: Moved, metrics: readonly string[] | undefined): Omit<LatestPage, 'next'>
   points(query: PointsQuery, place: number): PointsPage
   buckets(query: BucketsQuery, place: number): BucketsAnswer
   chart(query: ChartQuery, place: number): ChartAnswer
@@ -79,27 +79,33 @@ class Queries {
     return selectedDevices(this.#db, selection)
   }
 
-  latestIds(query: LatestQuery): { ids: DeviceId[]; next: DeviceId | undefined } {
-    return this.#latest.ids(query)
+  latestDevices(query: LatestQuery): LatestDevices {
+    return this.#latest.devices(query)
   }
 
-  latest(ids: readonly DeviceId[], moved: Moved, metrics: readonly string[] | undefined): Omit<LatestPage, 'next'> {
-    return this.#latest.page(ids, moved, metrics)
+  latest(numbers: Float64Array, moved: Moved, metrics: readonly string[] | undefined): Omit<LatestPage, 'next'> {
+    return withJson(this.#latest.page(numbers, moved, metrics))
   }
 
   points(query: PointsQuery, place: number): PointsPage {
     const budget = new Budget(this.#flags, place)
-    return this.#atOneMoment(() => pointsPage(this.#reader, this.#catalogue.all(), selectedSeries(this.#db, query), query, budget))
+    return withJson(
+      this.#atOneMoment(() => pointsPage(this.#reader, this.#catalogue.all(), selectedSeries(this.#db, query), query, budget)),
+    )
   }
 
   buckets(query: BucketsQuery, place: number): BucketsAnswer {
     const budget = new Budget(this.#flags, place)
-    return this.#atOneMoment(() => bucketsAnswer(this.#reader, this.#catalogue.all(), selectedSeries(this.#db, query), query, budget))
+    return withJson(
+      this.#atOneMoment(() => bucketsAnswer(this.#reader, this.#catalogue.all(), selectedSeries(this.#db, query), query, budget)),
+    )
   }
 
   chart(query: ChartQuery, place: number): ChartAnswer {
     const budget = new Budget(this.#flags, place)
-    return this.#atOneMoment(() => chartAnswer(this.#reader, this.#catalogue.all(), selectedSeries(this.#db, query), query, budget))
+    return withJson(
+      this.#atOneMoment(() => chartAnswer(this.#reader, this.#catalogue.all(), selectedSeries(this.#db, query), query, budget)),
+    )
   }
 
   seriesOf(device: DeviceId): SeriesSize[] {
@@ -142,6 +148,11 @@ class Queries {
   }
 }
 
+/** The text moves to the loop instead of being copied. */
+function withJson<Answer extends { readonly json: Uint8Array }>(answer: Answer): Answer {
+  return handingOver(answer, [answer.json.buffer as ArrayBuffer])
+}
+
 let queries: Queries | undefined
 
 function opened(): Queries {
@@ -154,8 +165,8 @@ serve({
     queries = new Queries(folder, flags)
   },
   devices: (selection) => opened().devices(selection),
-  latestIds: (query) => opened().latestIds(query),
-  latest: (ids, moved, metrics) => opened().latest(ids, moved, metrics),
+  latestDevices: (query) => opened().latestDevices(query),
+  latest: (numbers, moved, metrics) => opened().latest(numbers, moved, metrics),
   points: (query, place) => opened().points(query, place),
   buckets: (query, place) => opened().buckets(query, place),
   chart: (query, place) => opened().chart(query, place),

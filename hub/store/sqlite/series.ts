@@ -159,10 +159,10 @@ export class SeriesBook {
     return oldest !== undefined && oldest.firstSeq <= seq
   }
 
-  /** The newest values of a device with something in memory, as a JSON object; undefined when the tables have them all. */
-  latestOf(id: DeviceId, metrics: ReadonlySet<string> | undefined): string | undefined {
-    const device = this.#byId.get(id)
-    return device !== undefined && this.#dirty.has(device) ? device.latest(metrics) : undefined
+  /** A device with something in memory that the tables do not have. */
+  deviceAhead(number: number): DeviceState | undefined {
+    const device = this.#devices.get(number)
+    return device !== undefined && this.#dirty.has(device) ? device : undefined
   }
 
   flushAll(): void {

@@ -47,9 +47,9 @@ export class SqliteTelemetry implements Telemetry {
 
   async latest(query: LatestQuery, signal?: AbortSignal): Promise<LatestPage> {
     return this.#run(signal, async (thread) => {
-      const { ids, next } = await thread.call('latestIds', [query])
-      const moved = await this.#writer.call('moved', [ids, query.metrics])
-      return { ...(await thread.call('latest', [ids, moved, query.metrics])), next }
+      const { numbers, next } = await thread.call('latestDevices', [query])
+      const moved = await this.#writer.call('moved', [numbers, query.metrics])
+      return { ...(await thread.call('latest', [numbers, moved, query.metrics], [moved.json.buffer as ArrayBuffer])), next }
     })
   }
 

@@ -86,11 +86,22 @@ export function startThread<Served extends Functions>(module: string, notices: N
   }
 }
 
+const transfers = new WeakMap<object, readonly Transferable[]>()
+
+/** In the thread: an answer of which these parts move to the caller instead of being copied. Each must lie in a buffer of its own. */
+export function handingOver<Answer extends object>(answer: Answer, transfer: readonly Transferable[]): Answer {
+  transfers.set(answer, transfer)
+  return answer
+}
+
 /** In the thread: answers calls with these functions, one message each, in the order they came unless a function waits. */
 export function serve(functions: Functions): void {
   const port = mainPort()
   port.on('message', ({ id, name, args }: Call) => {
-    const answer = (value: unknown) => port.postMessage({ is: 'value', id, value } satisfies Answer)
+    const answer = (value: unknown) => {
+      const transfer = typeof value === 'object' && value !== null ? transfers.get(value) : undefined
+      port.postMessage({ is: 'value', id, value } satisfies Answer, transfer)
+    }
     const refuse = (error: unknown) => port.postMessage({ is: 'error', id, error: sent(error) } satisfies Answer)
     try {
       const value = functions[name]!(...args)

@@ -24,7 +24,7 @@ import { metaOf, setMeta } from './meta.ts'
 import { convertSegments } from './old-segments.ts'
 import { PartitionRecords } from './partition-records.ts'
 import { Projection } from './projection.ts'
-import type { Moved } from './query-latest.ts'
+import { type Moved, MovedWriter } from './query-latest.ts'
 import { lastSignOfLifeMs, readRetained, replay, unrouted } from './recovery.ts'
 import type { Rolled } from './roller.ts'
 import { migrate, prepareWriter, setSynchronous } from './schema.ts'
@@ -78,7 +78,7 @@ export interface WriterFunctions {
   /** … for all devices. */
   settleAll(): Promise<void>
   /** The newest values of those devices that are ahead of the tables. */
-  moved(ids: readonly DeviceId[], metrics: readonly string[] | undefined): Promise<Moved>
+  moved(numbers: Float64Array, metrics: readonly string[] | undefined): Promise<Moved>
   status(): WriterStatus
   /** Keeps the journal within its budget while nothing else is written. */
   trim(): void
@@ -199,18 +199,16 @@ class Writer {
     }
   }
 
-  async moved(ids: readonly DeviceId[], metrics: readonly string[] | undefined): Promise<Moved> {
+  async moved(numbers: Float64Array, metrics: readonly string[] | undefined): Promise<Moved> {
     await this.#projection.reach(this.#committedSeq)
     const wanted = metrics && new Set(metrics)
-    const moved = { devices: [] as DeviceId[], latest: [] as string[] }
-    for (const [at, id] of ids.entries()) {
+    const moved = new MovedWriter()
+    for (const [at, number] of numbers.entries()) {
       if (at % devicesPerLook === devicesPerLook - 1) await new Promise<void>((resolve) => setImmediate(resolve))
-      const latest = this.#book.latestOf(id, wanted)
-      if (latest === undefined) continue
-      moved.devices.push(id)
-      moved.latest.push(latest)
+      const device = this.#book.deviceAhead(number)
+      if (device !== undefined) moved.add(number, device.id, device.latest(wanted))
     }
-    return moved
+    return moved.moved()
   }
 
   status(): WriterStatus {
@@ -389,7 +387,7 @@ serve({
   commit: (batch) => opened().commit(batch),
   settle: (ids) => opened().settle(ids),
   settleAll: () => opened().settleAll(),
-  moved: (ids, metrics) => opened().moved(ids, metrics),
+  moved: (numbers, metrics) => opened().moved(numbers, metrics),
   status: () => opened().status(),
   trim: () => opened().trim(),
   sealed: (sealed) => opened().sealed(sealed),
