@@ -14,20 +14,24 @@ function deviceWith(...metrics: string[]): DeviceState {
 }
 
 /** The points as the short cut reads them; undefined when it leaves the text to the general reader. */
-function flat(text: string, device: DeviceState): [string, unknown][] | undefined {
+function flat(text: string, device: DeviceState): Listed | undefined {
   const points = new Points()
   // Other bytes around it: what lies beside a payload in its batch must not be read.
   const bytes = Buffer.from(`,"x":1}${text}"a":1}`)
   return readFlatReading(bytes, 7, 7 + Buffer.byteLength(text), device, 5, points) ? listed(points) : undefined
 }
 
-function general(text: string): [string, unknown][] | undefined {
+function general(text: string): Listed | undefined {
   const points = new Points()
   return parseTelemetry(text, undefined, 5, limits, points) === undefined ? listed(points) : undefined
 }
 
-function listed({ count, metrics, values }: Points): [string, unknown][] {
-  return Array.from({ length: count }, (_, at) => [metrics[at] as string, values[at]])
+/** Metric, value, and the time where it is not the message's. */
+type Listed = [string, unknown, ...number[]][]
+
+function listed({ count, metrics, values, times }: Points): Listed {
+  const time = (at: number) => (times[at] === 5 ? [] : [times[at] as number])
+  return Array.from({ length: count }, (_, at) => [metrics[at] as string, values[at], ...time(at)])
 }
 
 test('a flat reading of known metrics is read, blanks and all', () => {
@@ -43,6 +47,22 @@ test('a flat reading of known metrics is read, blanks and all', () => {
     ['on', false],
   ])
   assert.deepEqual(flat('{"rh":0}', device), [['rh', 0]])
+})
+
+test('so is one behind a time of its own, and an array of readings', () => {
+  const device = deviceWith('t', 'rh', 'ts')
+  assert.deepEqual(flat('{"ts":1700000000000,"values":{"t":1,"rh":2}}', device), [
+    ['t', 1, 1700000000000],
+    ['rh', 2, 1700000000000],
+  ])
+  assert.deepEqual(flat('{ "ts" : 7.5 , "values" : { "rh":2 } }', device), [['rh', 2, 7.5]])
+  assert.deepEqual(flat('[{"ts":1,"values":{"t":1}}, {"t":2} ]', device), [
+    ['t', 1, 1],
+    ['t', 2],
+  ])
+  assert.deepEqual(flat('{"ts":4}', device), [['ts', 4]], 'a metric may have that name')
+  const many = `[${Array.from({ length: limits.pointsPerMessage + 1 }, () => '{"t":1}').join(',')}]`
+  assert.equal(flat(many, device), undefined, 'too many points are for the general reader to refuse')
 })
 
 test('what is not exactly that is left to the general reader', () => {
@@ -66,10 +86,19 @@ test('what is not exactly that is left to the general reader', () => {
     '{"new":1}',
     '{"values":1}',
     '{"é":1}',
-    '[{"t":1}]',
     '{"t":1234567890123456}',
     '{"t":{"a":1}}',
-    '{"ts":5,"values":{"t":1}}',
+    '{"ts":5,"values":{}}',
+    '{"ts":5,"values":{"t":1},"x":1}',
+    '{"ts":-5,"values":{"t":1}}',
+    '{"ts":"5","values":{"t":1}}',
+    '{"ts":5,"values":{"t":1}',
+    '{"values":{"t":1},"ts":5}',
+    '[]',
+    '[{"t":1},]',
+    '[{"t":1}{"t":2}]',
+    '[{"t":1}',
+    '[[{"t":1}]]',
     '{t:1}',
     '{"t" 1}',
     '{"t":1 "rh":2}',
@@ -105,12 +134,18 @@ test('whatever it reads, the general reader reads as well, to the same points', 
   const value = fc.oneof(fc.double(), fc.integer(), fc.boolean(), fc.string(), fc.constant(null), fc.constant('1e5'), fc.constant([1]))
   const member = fc.tuple(fc.constantFrom(...names, 'other'), value).map(([name, one]) => `${JSON.stringify(name)}:${JSON.stringify(one)}`)
   const valid = fc.array(member, { maxLength: 6 }).map((members) => `{${members.join(',')}}`)
-  const mutated = fc.tuple(valid, fc.nat(), fc.constantFrom('', ',', '"', '}', '0', ' ', 'e')).map(([text, at, mark]) => {
+  const timed = fc.tuple(fc.oneof(fc.nat(), fc.double()), valid).map(([ts, values]) => `{"ts":${JSON.stringify(ts)},"values":${values}}`)
+  const one = fc.oneof(valid, timed)
+  const any = fc.oneof(
+    one,
+    fc.array(one, { maxLength: 4 }).map((readings) => `[${readings.join(',')}]`),
+  )
+  const mutated = fc.tuple(any, fc.nat(), fc.constantFrom('', ',', '"', '}', '0', ' ', 'e')).map(([text, at, mark]) => {
     const place = at % (text.length + 1)
     return text.slice(0, place) + mark + text.slice(place + (mark === '' ? 1 : 0))
   })
   fc.assert(
-    fc.property(fc.oneof(valid, mutated), (text) => {
+    fc.property(fc.oneof(any, mutated), (text) => {
       const read = flat(text, device)
       if (read !== undefined) assert.deepEqual(read, general(text), text)
     }),

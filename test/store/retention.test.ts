@@ -197,7 +197,13 @@ test('a disk budget takes the oldest points first, never the newest day, and goe
   const { disk } = await store.status({ seal: false })
   assert.equal(disk.budgetBytes, budget)
   assert.match(disk.next ?? '', /^the points of \d{4}-\d\d-\d\d$/)
-  const [chart] = await chartOf(store, { devices: ['pump-1'], fromMs: days[0]!, toMs: Date.now() + 60_000, pointsMax: 1000, method: 'minmax' })
+  const [chart] = await chartOf(store, {
+    devices: ['pump-1'],
+    fromMs: days[0]!,
+    toMs: Date.now() + 60_000,
+    pointsMax: 1000,
+    method: 'minmax',
+  })
   assert.equal(chart?.count, 4 * 60_000 + 60)
 })
 

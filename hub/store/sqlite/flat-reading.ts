@@ -1,5 +1,5 @@
-// The commonest reading, read straight from its bytes: a flat object of metrics the device has sent before, in their usual order, with
-// plain numbers or true and false. Whatever is not exactly that is left to devices/telemetry.ts, which knows all forms and says what is
+// The commonest readings, read straight from their bytes: a flat object of metrics the device has sent before, in their usual order, with
+// plain numbers or true and false; the same as `values` behind a `ts`; or an array of these. Whatever is not exactly that is left to devices/telemetry.ts, which knows all forms and says what is
 // wrong. It gives the same points in 0.5 µs for six numbers where JSON.parse and what belongs to it take 2.2 µs.
 import type { Points } from '../../../devices/telemetry.ts'
 import { limits } from '../../limits.ts'
@@ -12,47 +12,96 @@ const digitsMax = 15
 /** How far ahead of the usual order a metric may be: a device with two kinds of messages leaves out some of its metrics in each. */
 const metricsAhead = 8
 
-const [quote, comma, minus, point, zero, colon, openBrace, closeBrace] = [0x22, 0x2c, 0x2d, 0x2e, 0x30, 0x3a, 0x7b, 0x7d] as const
+const [quote, comma, minus, point, zero, colon] = [0x22, 0x2c, 0x2d, 0x2e, 0x30, 0x3a] as const
+const [openBracket, closeBracket, openBrace, closeBrace] = [0x5b, 0x5d, 0x7b, 0x7d] as const
 
 /** Where the value ended that `readNumber` read; -1 for one it leaves to others. A second result without an object. */
 let valueEnd = 0
 
-/** True when the bytes from `start` to `end` were such a reading; its points are then in `into`, which is otherwise as it was. */
+/** True when the bytes from `start` to `end` were of such a form; their points are then in `into`, which is otherwise as it was. */
 export function readFlatReading(bytes: Uint8Array, start: number, end: number, device: DeviceState, atMs: number, into: Points): boolean {
   const countBefore = into.count
-  if (bytes[start] !== openBrace || !readMembers(bytes, start + 1, end, device, atMs, into)) {
-    into.count = countBefore
-    return false
-  }
-  return true
+  const readTo =
+    bytes[start] === openBracket ? readArray(bytes, start, end, device, atMs, into) : readOne(bytes, start, end, device, atMs, into)
+  if (readTo !== -1 && afterBlanks(bytes, readTo) === end) return true
+  into.count = countBefore
+  return false
 }
 
-function readMembers(bytes: Uint8Array, start: number, end: number, device: DeviceState, atMs: number, into: Points): boolean {
+// The functions below return where they have read to, or -1 for what they leave to others.
+
+function readArray(bytes: Uint8Array, start: number, end: number, device: DeviceState, atMs: number, into: Points): number {
+  const countBefore = into.count
+  let at = start + 1
+  while (at < end && into.count - countBefore <= limits.pointsPerMessage) {
+    at = readOne(bytes, afterBlanks(bytes, at), end, device, atMs, into)
+    if (at === -1) return -1
+    at = afterBlanks(bytes, at)
+    if (bytes[at] === closeBracket) return into.count - countBefore > limits.pointsPerMessage ? -1 : at + 1
+    if (bytes[at] !== comma) return -1
+    at += 1
+  }
+  return -1
+}
+
+function readOne(bytes: Uint8Array, start: number, end: number, device: DeviceState, atMs: number, into: Points): number {
+  if (bytes[start] !== openBrace) return -1
+  const valuesAt = afterTime(bytes, start + 1)
+  if (valuesAt === -1) return readMembers(bytes, start + 1, end, device, atMs, into)
+  const at = readMembers(bytes, valuesAt, end, device, timeRead, into)
+  if (at === -1) return -1
+  const closeAt = afterBlanks(bytes, at)
+  return bytes[closeAt] === closeBrace ? closeAt + 1 : -1
+}
+
+/** What `afterTime` read. */
+let timeRead = 0
+
+/** Behind `"ts":…,"values":{`; -1 where anything else stands. */
+function afterTime(bytes: Uint8Array, start: number): number {
+  let at = afterName(bytes, start, 'ts')
+  if (at === -1) return -1
+  timeRead = readNumber(bytes, at)
+  if (valueEnd === -1 || timeRead < 0 || Object.is(timeRead, -0)) return -1
+  at = afterBlanks(bytes, valueEnd)
+  if (bytes[at] !== comma) return -1
+  at = afterName(bytes, at + 1, 'values')
+  return at !== -1 && bytes[at] === openBrace ? at + 1 : -1
+}
+
+function afterName(bytes: Uint8Array, start: number, name: string): number {
+  let at = afterBlanks(bytes, start)
+  if (bytes[at] !== quote || !isName(bytes, at + 1, name)) return -1
+  at = afterBlanks(bytes, at + name.length + 2)
+  return bytes[at] === colon ? afterBlanks(bytes, at + 1) : -1
+}
+
+function readMembers(bytes: Uint8Array, start: number, end: number, device: DeviceState, atMs: number, into: Points): number {
   const { series } = device
   let next = 0 // index of the metric that comes next in the usual order
   let at = start
   for (let members = 0; members < limits.metricsPerMessage; members += 1) {
     at = afterBlanks(bytes, at)
-    if (bytes[at] !== quote) return false
+    if (bytes[at] !== quote) return -1
     const nameAt = at + 1
     const furthest = Math.min(series.length, next + metricsAhead)
     while (next < furthest && !isName(bytes, nameAt, series[next]!.metric)) next += 1
-    if (next >= furthest) return false
+    if (next >= furthest) return -1
     const { metric } = series[next]!
-    if (metric === 'values') return false // it may be the form with a time
+    if (metric === 'values') return -1 // it may be the form with a time
     next += 1
     at = afterBlanks(bytes, nameAt + metric.length + 1)
-    if (bytes[at] !== colon) return false
+    if (bytes[at] !== colon) return -1
     at = afterBlanks(bytes, at + 1)
     const value = readValue(bytes, at)
-    if (valueEnd === -1) return false
+    if (valueEnd === -1) return -1
     into.add(metric, atMs, value)
     at = afterBlanks(bytes, valueEnd)
-    if (bytes[at] === closeBrace) return afterBlanks(bytes, at + 1) === end
-    if (bytes[at] !== comma || at >= end) return false
+    if (bytes[at] === closeBrace) return at + 1
+    if (bytes[at] !== comma || at >= end) return -1
     at += 1
   }
-  return false
+  return -1
 }
 
 /** ASCII alone: a byte above it is a part of a character. */

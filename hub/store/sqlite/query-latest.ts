@@ -72,7 +72,7 @@ export class LatestReader {
         LEFT JOIN series ON series.device = devices.number ${condition}
         GROUP BY devices.number`)
       .raw()
-      .all(...(metrics === undefined ? [] : [JSON.stringify(metrics)]), JSON.stringify(Array.from(numbers)))
+      .all(JSON.stringify(Array.from(numbers)), ...(metrics === undefined ? [] : [JSON.stringify(metrics)]))
     return new Map(rows)
   }
 }
