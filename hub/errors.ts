@@ -279,6 +279,8 @@ export const refusals = {
     retry: true,
     sentence: 'The hub reads {limit} streams, its limit (limits.streams).',
   },
+  'sql-invalid': { mqtt: 0x80, http: 400, ws: 1007, retry: false, sentence: 'The SQL cannot be run: {detail}.' },
+  'sql-not-allowed': { mqtt: 0x87, http: 403, ws: 1008, retry: false, sentence: 'SQL here only reads: {detail}.' },
   'query-too-long': {
     mqtt: 0x80,
     http: 422,

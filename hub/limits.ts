@@ -110,10 +110,20 @@ const table = {
   queries: [256, 'queries of telemetry that are under way or wait for one of their threads'],
   queryMs: [10_000, 'one query of telemetry, by SQL or otherwise; a dashboard has given up by then'],
   queryPoints: [20_000_000, 'points one query may read: about half a second of its thread'],
+  answerBytes: [16 * MiB, 'JSON of one answer; pages of points and of newest values end before it and say where the next begins'],
   bucketsAnswered: [200_000, 'buckets of all series of one query: 32 MiB while they are computed'],
   pointsAnswered: [10_000, 'points per series in an answer; the rest is thinned, and the answer says so'],
   aggregatesAnswered: [32, 'aggregates of one query; each is a column of its answer'],
   latestDevices: [10_000, 'devices whose newest values one answer brings; a page of them is written in some 30 ms of a query thread'],
+  sqlTextBytes: [64 * KiB, 'one SQL statement with its parameters; people and reports write less'],
+  sqlRows: [10_000, 'rows in one answer to SQL; past it the answer says that it is cut'],
+  sqlAnswerBytes: [8 * MiB, '… and their bytes as JSON, which the loop holds for a moment'],
+  sqlWaiting: [16, 'SQL statements that wait for the one that runs; the last of them waits for as long as all before it may take'],
+  sqlMemoryBytes: [
+    1 * GiB,
+    'data of the process that runs SQL. Node reserves some 600 MiB of it without using them; the rest sorts and groups some millions of rows',
+  ],
+  sqlCpuSeconds: [30, 'CPU time of that process in all, so that it ends even if the hub dies during a statement; it is renewed before'],
   pageDevices: [1_000, 'devices in one page of the list'],
   // ── the journal ──
   batchBytes: [8 * MiB, 'one batch, one row, one commit'],
@@ -162,4 +172,9 @@ assert(limits.jsonFrameBytes >= limits.packetBytes * 1.5, 'a frame must hold the
 assert(limits.lineBytes <= limits.bodyBytes, 'a line is part of a body')
 assert(limits.lineBytes <= limits.unansweredLineBytes, 'a stream must be able to take its largest line')
 assert(limits.packetBytes <= limits.pageRetainedBytes, 'a page must hold the largest retained message')
+assert(limits.sqlTextBytes <= limits.bodyBytes, 'a statement is part of a body')
+assert(
+  limits.sqlCpuSeconds * 1000 > 2.5 * limits.queryMs,
+  'a statement meets its own time before the end of a process that has used half of its',
+)
 assert(limits.watchedDevices * 128 <= limits.liveMessageBytes, 'a viewer must be able to name all it may watch')

@@ -36,7 +36,8 @@ export function rangeOf({ from, to }: RangeAsked, nowMs: number, zone?: Zone): {
   return { fromMs, toMs }
 }
 
-function timeOf(name: string, text: string, nowMs: number, zone: Zone | undefined): number {
+/** One of them, by the name it was given. Errors: `request-invalid`. */
+export function timeOf(name: string, text: string, nowMs: number, zone?: Zone): number {
   const ms = isNumber(text) ? Number(text) : (before(text, nowMs) ?? isoOf(text, zone))
   if (!(Math.abs(ms) <= timeMax))
     throw new Refusal('request-invalid', { detail: `${name} is ${sayings.replaceAll('`', '')}; not ${JSON.stringify(text.slice(0, 64))}` })

@@ -22,6 +22,7 @@ import type { ApiParts } from '../api/parts.ts'
 import { pointRoutes } from '../api/points.ts'
 import { publishRoutes } from '../api/publish.ts'
 import { retainedRoutes } from '../api/retained.ts'
+import { sqlRoutes } from '../api/sql.ts'
 import { storeRoutes } from '../api/store.ts'
 import { telemetryRoutes } from '../api/telemetry.ts'
 import { problemOf, Refusal } from '../errors.ts'
@@ -138,6 +139,7 @@ export async function createHttpServers(parts: HttpParts): Promise<HttpServers> 
   storeRoutes(app, api)
   publishRoutes(app, api)
   retainedRoutes(app, api)
+  sqlRoutes(app, api)
   streamRoutes(app, uplinks)
   downRoutes(app, down)
   eventRoutes(app, feed, eventStreams)

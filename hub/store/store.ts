@@ -4,6 +4,7 @@ import type { Message, QoS } from '../../devices/message.ts'
 import type { Will } from '../../devices/will.ts'
 import type { Refusal } from '../errors.ts'
 import type { Cursors } from './cursors.ts'
+import type { Sql } from './sql.ts'
 import type { StoreStatus } from './status.ts'
 import type { Tag, Telemetry } from './telemetry.ts'
 
@@ -252,6 +253,7 @@ export interface Store {
   devices(query: DeviceQuery): Promise<DevicePage>
   device(id: DeviceId): Promise<Device | undefined>
   readonly telemetry: Telemetry
+  readonly sql: Sql
   /** `seal` makes chunks of all points that were stored before the call, first. */
   status(options: { readonly seal: boolean }): Promise<StoreStatus>
   /**

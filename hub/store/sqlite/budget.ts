@@ -23,6 +23,7 @@ export class Budget {
   readonly #endMs: number
   readonly #pointsMax: number
   #points = 0
+  #bytes = 0
 
   /** `place` is the query's flag. Unbounded is what its client takes a part at a time. */
   constructor(flags: CancelFlags, place: number, { unbounded }: { readonly unbounded: boolean } = { unbounded: false }) {
@@ -35,6 +36,13 @@ export class Budget {
   /** Points read so far. */
   get points(): number {
     return this.#points
+  }
+
+  /** What is answered is held as text in this thread and on the loop. Errors: `query-too-large`. */
+  answered(bytes: number): void {
+    this.#bytes += bytes
+    if (this.#bytes <= limits.answerBytes) return
+    throw new Refusal('query-too-large', { detail: `its answer has more than ${limits.answerBytes} bytes (limits.answerBytes)` })
   }
 
   /** Errors: `query-too-large`, `query-too-long`, `Cancelled`. */

@@ -5,6 +5,7 @@ import type { Device, DeviceChange, DeviceId } from '../../../devices/device.ts'
 import { expiryOf, type Message, type QoS } from '../../../devices/message.ts'
 import type { Clock } from '../../clock.ts'
 import { Refusal } from '../../errors.ts'
+import { limits } from '../../limits.ts'
 import { type Retention, retention } from '../../retention.ts'
 import { Cursors } from '../cursors.ts'
 import type { StoreStatus } from '../status.ts'
@@ -28,6 +29,7 @@ import type { QueryFunctions } from './query.ts'
 import type { ReaderFunctions } from './reader.ts'
 import { SqliteSessionLog } from './session-log.ts'
 import { sessionsOf } from './session-rows.ts'
+import { SqlProcess } from './sql-process.ts'
 import { SqliteTelemetry } from './telemetry.ts'
 import { startThread, type Thread } from './thread.ts'
 import { type JournalBudget, wholeJournal } from './trimmer.ts'
@@ -36,6 +38,9 @@ import type { Opened, RetainedRow, WriterFunctions } from './writer.ts'
 
 /** How long the reader thread may go on at the close with what was asked of it before. */
 const readerFarewellMs = 1000
+
+/** How long the process for SQL stays when nobody asks; to start it takes some 0.2 s. */
+const sqlIdleMs = 60_000
 
 export interface SqliteOptions {
   /** Created when missing, for its owner only. */
@@ -88,7 +93,9 @@ export async function openSqliteStore(options: SqliteOptions): Promise<Store> {
       await upkeep.keeper()
       return opened<QueryFunctions>('query', [folder, flags], died)
     })
-    return new SqliteStore(durability, found, sessions, journal, writer, reader, telemetry, upkeep, figures, hooks)
+    const settle = () => writer.call('settleAll', [])
+    const sql = new SqlProcess({ folder, clock, settle, queryMs: limits.queryMs, idleMs: sqlIdleMs })
+    return new SqliteStore(durability, found, sessions, journal, writer, reader, telemetry, upkeep, sql, figures, hooks)
   } catch (error) {
     await Promise.all([writer, reader].map((thread) => thread.stop()))
     throw error
@@ -146,6 +153,7 @@ class SqliteStore implements Store {
   readonly #writer: Thread<WriterFunctions>
   readonly #reader: Thread<ReaderFunctions>
   readonly #upkeep: Upkeep
+  readonly sql: SqlProcess
   readonly #figures: SharedFigures
   readonly #hooks: Hooks
 
@@ -158,6 +166,7 @@ class SqliteStore implements Store {
     reader: Thread<ReaderFunctions>,
     telemetry: SqliteTelemetry,
     upkeep: Upkeep,
+    sql: SqlProcess,
     figures: SharedFigures,
     hooks: Hooks,
   ) {
@@ -175,6 +184,7 @@ class SqliteStore implements Store {
     this.#reader = reader
     this.telemetry = telemetry
     this.#upkeep = upkeep
+    this.sql = sql
     this.#figures = figures
     this.#hooks = hooks
   }
@@ -263,6 +273,7 @@ class SqliteStore implements Store {
 
   async close(): Promise<void> {
     await this.journal.close()
+    await this.sql.close()
     await this.#upkeep.close()
     await this.telemetry.close()
     // The reader first: the last connection to close empties the write-ahead log into the file.

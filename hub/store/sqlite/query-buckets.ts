@@ -50,11 +50,14 @@ export function bucketsAnswer(
       if (group.buckets.tooManyNumbers) throw new Refusal('query-too-large', { detail: tooManyPoints })
     }
   }
-  const series = Array.from(groups.values(), ({ labels, buckets }): BucketSeries => {
+  const parts = Array.from(groups.values(), ({ labels, buckets }) => {
     const { starts, columns } = buckets!.columns(query.aggregates, query.fill)
-    return { labels, starts, columns: Object.fromEntries(query.aggregates.map((aggregate, at) => [aggregate, columns[at]!])) }
+    const byName = Object.fromEntries(query.aggregates.map((aggregate, at) => [aggregate, columns[at]!]))
+    const part = JSON.stringify({ labels, starts, columns: byName } satisfies BucketSeries)
+    budget.answered(part.length)
+    return part
   })
-  const json = new TextEncoder().encode(JSON.stringify(series))
+  const json = new TextEncoder().encode(`[${parts.join(',')}]`)
   return { fromMs: edges[0]!, toMs: edges.at(-1)!, json, coarse: [...fetch.coarse, ...budget.damaged] }
 }
 

@@ -23,7 +23,10 @@ export function chartAnswer(
     const heads = reader.headsOf(number, new Set(ofDevice.map(({ series }) => series)))
     for (const one of ofDevice) {
       const series = chartSeries(reader, catalogue, one, heads, query, budget)
-      if (series.count > 0 || series.coarse.length > 0) parts.push(JSON.stringify(series))
+      if (series.count === 0 && series.coarse.length === 0) continue
+      const part = JSON.stringify(series)
+      budget.answered(part.length)
+      parts.push(part)
     }
   }
   return { json: new TextEncoder().encode(`[${parts.join(',')}]`) }

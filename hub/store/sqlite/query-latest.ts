@@ -3,6 +3,7 @@
 // strings would take longer than reading them.
 import type { Database } from 'better-sqlite3'
 import type { DeviceId } from '../../../devices/device.ts'
+import { limits } from '../../limits.ts'
 import type { LatestPage, LatestQuery } from '../telemetry.ts'
 import { deviceCondition } from './selections.ts'
 import { handingOver } from './thread.ts'
@@ -35,14 +36,12 @@ export class LatestReader {
       .pluck()
       .all(after, ...values, limit + 1)
     const page = Float64Array.from(numbers.slice(0, limit))
-    const next =
-      numbers.length > limit
-        ? this.#db.prepare<[number], DeviceId>('SELECT id FROM devices WHERE number = ?').pluck().get(page.at(-1)!)
-        : undefined
+    const next = numbers.length > limit ? this.#idOf(page.at(-1)!) : undefined
     return { numbers: page, next }
   }
 
-  page(numbers: Float64Array, moved: Moved, metrics: readonly string[] | undefined): Omit<LatestPage, 'next'> {
+  /** `next` as `devices` gave it; the page ends earlier when it would be too long. */
+  page({ numbers, next }: LatestDevices, moved: Moved, metrics: readonly string[] | undefined): LatestPage {
     const placeOf = new Map<number, number>()
     for (const [place, number] of moved.numbers.entries()) placeOf.set(number, place)
     const stored = this.#stored(
@@ -50,13 +49,23 @@ export class LatestReader {
       metrics,
     )
     const parts: Uint8Array[] = []
+    let bytes = 0
     for (const [at, number] of numbers.entries()) {
       const place = placeOf.get(number)
+      const entry =
+        place === undefined ? Buffer.from(stored.get(number) ?? '') : moved.json.subarray(moved.ends[place - 1] ?? 0, moved.ends[place])
+      bytes += entry.length
+      if (at > 0 && bytes > limits.answerBytes) {
+        return { json: inOnePiece([openBracket, ...parts, closeBracket]), count: at, next: this.#idOf(numbers[at - 1]!) }
+      }
       if (at > 0) parts.push(comma)
-      if (place === undefined) parts.push(Buffer.from(stored.get(number) ?? ''))
-      else parts.push(moved.json.subarray(moved.ends[place - 1] ?? 0, moved.ends[place]))
+      parts.push(entry)
     }
-    return { json: inOnePiece([openBracket, ...parts, closeBracket]), count: numbers.length }
+    return { json: inOnePiece([openBracket, ...parts, closeBracket]), count: numbers.length, next }
+  }
+
+  #idOf(number: number): DeviceId | undefined {
+    return this.#db.prepare<[number], DeviceId>('SELECT id FROM devices WHERE number = ?').pluck().get(number)
   }
 
   #stored(numbers: Float64Array, metrics: readonly string[] | undefined): Map<number, string> {

@@ -1,6 +1,7 @@
 // In a query thread: points of several series in the order of time, a page at a time.
 import type { MetricValue } from '../../../devices/device.ts'
 import { Refusal } from '../../errors.ts'
+import { limits } from '../../limits.ts'
 import type { Columns } from '../series/columns.ts'
 import type { CoarseSpan, PointColumns, PointsPage, PointsQuery } from '../telemetry.ts'
 import type { Budget } from './budget.ts'
@@ -9,6 +10,9 @@ import { planOf } from './plan.ts'
 import { noPoints, type PointsReader } from './points-reader.ts'
 import { noteCoarse } from './query-buckets.ts'
 import { byDevice, type SelectedSeries } from './selections.ts'
+
+/** A time, a number and what parts them, as JSON. */
+const pointBytes = 40
 
 /** The points of one series in the asked direction, one after the other. */
 class Walk {
@@ -78,7 +82,8 @@ export function pointsPage(
 
   const page = { devices: [] as string[], metrics: [] as string[], times: [] as number[], values: [] as MetricValue[] }
   let last: { atMs: number; series: number } | undefined
-  while (page.times.length < query.limit) {
+  let bytes = 0
+  while (page.times.length < query.limit && bytes < limits.answerBytes) {
     const walk = line.first()
     if (walk === undefined) break
     const { device, metric, series } = walk.selected
@@ -86,6 +91,8 @@ export function pointsPage(
     page.metrics.push(metric)
     page.times.push(walk.atMs)
     page.values.push(walk.value)
+    bytes += pointBytes + device.length + metric.length
+    if (typeof walk.value === 'object' || typeof walk.value === 'string') bytes += JSON.stringify(walk.value).length
     last = { atMs: walk.atMs, series }
     walk.next()
     line.moved()

@@ -38,7 +38,7 @@ export interface QueryFunctions {
   /** The devices whose points a query needs: what waits of them has to be written first. */
   devices(selection: Selection): DeviceId[]
   latestDevices(query: LatestQuery): LatestDevices
-  latest(numbers: Float64Array, moved: Moved, metrics: readonly string[] | undefined): Omit<LatestPage, 'next'>
+  latest(devices: LatestDevices, moved: Moved, metrics: readonly string[] | undefined): LatestPage
   points(query: PointsQuery, place: number): PointsPage
   buckets(query: BucketsQuery, place: number): BucketsAnswer
   chart(query: ChartQuery, place: number): ChartAnswer
@@ -83,8 +83,8 @@ class Queries {
     return this.#latest.devices(query)
   }
 
-  latest(numbers: Float64Array, moved: Moved, metrics: readonly string[] | undefined): Omit<LatestPage, 'next'> {
-    return withJson(this.#latest.page(numbers, moved, metrics))
+  latest(devices: LatestDevices, moved: Moved, metrics: readonly string[] | undefined): LatestPage {
+    return withJson(this.#latest.page(devices, moved, metrics))
   }
 
   points(query: PointsQuery, place: number): PointsPage {
@@ -166,7 +166,7 @@ serve({
   },
   devices: (selection) => opened().devices(selection),
   latestDevices: (query) => opened().latestDevices(query),
-  latest: (numbers, moved, metrics) => opened().latest(numbers, moved, metrics),
+  latest: (devices, moved, metrics) => opened().latest(devices, moved, metrics),
   points: (query, place) => opened().points(query, place),
   buckets: (query, place) => opened().buckets(query, place),
   chart: (query, place) => opened().chart(query, place),

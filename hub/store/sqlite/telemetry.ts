@@ -47,9 +47,9 @@ export class SqliteTelemetry implements Telemetry {
 
   async latest(query: LatestQuery, signal?: AbortSignal): Promise<LatestPage> {
     return this.#run(signal, async (thread) => {
-      const { numbers, next } = await thread.call('latestDevices', [query])
-      const moved = await this.#writer.call('moved', [numbers, query.metrics])
-      return { ...(await thread.call('latest', [numbers, moved, query.metrics], [moved.json.buffer as ArrayBuffer])), next }
+      const devices = await thread.call('latestDevices', [query])
+      const moved = await this.#writer.call('moved', [devices.numbers, query.metrics])
+      return thread.call('latest', [devices, moved, query.metrics], [moved.json.buffer as ArrayBuffer])
     })
   }
 

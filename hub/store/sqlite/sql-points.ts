@@ -1,0 +1,37 @@
+// In the process for SQL: the points of one series, wherever they are.
+import { join } from 'node:path'
+import type { Database } from 'better-sqlite3'
+import type { Columns } from '../series/columns.ts'
+import { Budget } from './budget.ts'
+import { Catalogue, seriesFolder } from './catalogue.ts'
+import { OpenPartitions } from './open-partitions.ts'
+import { Partition } from './partition.ts'
+import { PointsReader } from './points-reader.ts'
+
+const partitionsOpen = 64
+
+export class SqlPoints {
+  readonly #reader: PointsReader
+  readonly #partitions: OpenPartitions
+  readonly #deviceOf
+  /** The process has its own end; nobody cancels here. */
+  readonly #flags = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT))
+
+  constructor(folder: string, db: Database) {
+    this.#partitions = new OpenPartitions(join(folder, seriesFolder), Partition.read, partitionsOpen)
+    this.#reader = new PointsReader(db, new Catalogue(db), this.#partitions)
+    this.#deviceOf = db.prepare<[number], number>('SELECT device FROM series WHERE id = ?').pluck()
+  }
+
+  /** Both ends included; in the order of time, each part behind the one before, no time twice. */
+  *parts(series: number, fromMs: number, toMs: number): Generator<Columns> {
+    const device = this.#deviceOf.get(series)
+    if (device === undefined) return
+    const heads = this.#reader.headsOf(device, new Set([series]))
+    yield* this.#reader.parts(series, heads, fromMs, toMs, new Budget(this.#flags, 0, { unbounded: true }))
+  }
+
+  close(): void {
+    this.#partitions.closeAll()
+  }
+}
