@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import { Points, parseTelemetry } from '../../devices/telemetry.ts'
 import { limits } from '../../hub/limits.ts'
 import { DeviceState } from '../../hub/store/sqlite/device-state.ts'
-import { readFlatReading } from '../../hub/store/sqlite/flat-reading.ts'
+import { flatKinds, flat as read, readFlatReading } from '../../hub/store/sqlite/flat-reading.ts'
 
 function deviceWith(...metrics: string[]): DeviceState {
   const device = new DeviceState(1, 'd', 0, false)
@@ -15,10 +15,16 @@ function deviceWith(...metrics: string[]): DeviceState {
 
 /** The points as the short cut reads them; undefined when it leaves the text to the general reader. */
 function flat(text: string, device: DeviceState): Listed | undefined {
-  const points = new Points()
   // Other bytes around it: what lies beside a payload in its batch must not be read.
   const bytes = Buffer.from(`,"x":1}${text}"a":1}`)
-  return readFlatReading(bytes, 7, 7 + Buffer.byteLength(text), device, 5, points) ? listed(points) : undefined
+  if (!readFlatReading(bytes, 7, 7 + Buffer.byteLength(text), device, 5)) return undefined
+  const points = new Points()
+  for (let at = 0; at < read.count; at += 1) {
+    const kind = read.kinds[at]
+    const value = kind === flatKinds.number ? read.numbers[at]! : kind === flatKinds.true
+    points.add(device.series[read.indexes[at]!]!.metric, read.times[at]!, value)
+  }
+  return listed(points)
 }
 
 function general(text: string): Listed | undefined {
@@ -119,8 +125,8 @@ test('every number it reads is the number that JSON means', () => {
     })
   fc.assert(
     fc.property(decimal, (text) => {
-      const read = flat(`{"n":${text}}`, device)
-      if (read !== undefined) assert.ok(Object.is(read[0]?.[1], JSON.parse(text)), text)
+      const found = flat(`{"n":${text}}`, device)
+      if (found !== undefined) assert.ok(Object.is(found[0]?.[1], JSON.parse(text)), text)
       else assert.ok(text.replace(/\D/g, '').length > 15, `${text} was left to the general reader without need`)
     }),
     { numRuns: 5000 },
@@ -146,8 +152,8 @@ test('whatever it reads, the general reader reads as well, to the same points', 
   })
   fc.assert(
     fc.property(fc.oneof(any, mutated), (text) => {
-      const read = flat(text, device)
-      if (read !== undefined) assert.deepEqual(read, general(text), text)
+      const found = flat(text, device)
+      if (found !== undefined) assert.deepEqual(found, general(text), text)
     }),
     { numRuns: 5000 },
   )

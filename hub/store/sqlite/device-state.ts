@@ -2,6 +2,7 @@
 import type { DeviceId, MetricValue } from '../../../devices/device.ts'
 import { telemetryTopic } from '../../../devices/topics.ts'
 import { type Columns, inOrder } from '../series/columns.ts'
+import { flat, flatKinds } from './flat-reading.ts'
 
 const none = new Float64Array(0)
 const columnsAtFirst = 16
@@ -87,6 +88,21 @@ export class DeviceState {
       this.#others.set(at, value)
     }
     this.count = at + 1
+  }
+
+  /** The points that were read last by `readFlatReading`, of this device. */
+  takeFlat(): void {
+    const { indexes, times, numbers, kinds, count } = flat
+    const start = this.count
+    while (start + count > this.#series.length) this.#resize(this.#series.length * 2)
+    const [series, ownTimes, ownNumbers] = [this.#series, this.#times, this.#numbers]
+    for (let at = 0; at < count; at += 1) {
+      series[start + at] = indexes[at]!
+      ownTimes[start + at] = times[at]!
+      ownNumbers[start + at] = numbers[at]!
+      if (kinds[at] !== flatKinds.number) this.#others.set(start + at, kinds[at] === flatKinds.true)
+    }
+    this.count = start + count
   }
 
   /** Brings the newest values up to date and tells which series moved. */

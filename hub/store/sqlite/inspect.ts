@@ -6,12 +6,9 @@ import type { DeviceState } from './device-state.ts'
 import { type FrameCursor, frameKinds } from './frame.ts'
 import { readFlat, readTelemetry } from './projection.ts'
 
-/** For readings of the common form, whose points are read again after the commit: that is faster than to keep them. */
-const flat = new Points()
-
 /**
  * Seals each frame, and voids checked telemetry that cannot be read. `deviceHeld` gives the device of a number if it is in memory. A reading
- * without points in `checked` is to be read again.
+ * without points in `checked` is to be read again: of the common forms that is faster than to keep them.
  */
 export function inspect(
   cursor: FrameCursor,
@@ -30,8 +27,7 @@ export function inspect(
     else if (cursor.kind === frameKinds.message && (cursor.flags & toCheck) === toCheck) {
       checked ??= { points: new Points(), ends: [] }
       const device = deviceHeld(cursor.device)
-      flat.count = 0
-      const isFlat = device !== undefined && readFlat(cursor, device, flat)
+      const isFlat = device !== undefined && readFlat(cursor, device)
       const detail = isFlat ? undefined : readTelemetry(cursor, device, checked.points)
       if (detail === undefined) checked.ends.push(checked.points.count)
       else {

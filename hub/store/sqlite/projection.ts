@@ -7,7 +7,7 @@ import { limits } from '../../limits.ts'
 import { frameFlags } from '../store.ts'
 import type { DeviceState } from './device-state.ts'
 import { figure, type SharedFigures } from './figures.ts'
-import { readFlatReading } from './flat-reading.ts'
+import { flat, readFlatReading } from './flat-reading.ts'
 import { type FrameCursor, frameKinds } from './frame.ts'
 import type { SeriesBook } from './series.ts'
 import type { SessionBook } from './session-book.ts'
@@ -150,7 +150,12 @@ export class Projection {
     if (read === undefined) {
       points.count = 0
       start = 0
-      const why = readFlat(cursor, device, points) ? undefined : readTelemetry(cursor, device, points)
+      if (readFlat(cursor, device)) {
+        this.#count(figure.points, flat.count)
+        this.#book.takeFlat(device, cursor.seq, cursor.atMs)
+        return
+      }
+      const why = readTelemetry(cursor, device, points)
       if (why !== undefined) {
         this.#refuse(cursor, device, why)
         return
@@ -173,10 +178,10 @@ export class Projection {
   }
 }
 
-/** The same as `readTelemetry`, faster, for the commonest reading alone. False for any other. */
-export function readFlat(cursor: FrameCursor, device: DeviceState, into: Points): boolean {
+/** The same as `readTelemetry`, faster, for the commonest readings alone: their points are in `flat`. False for any other. */
+export function readFlat(cursor: FrameCursor, device: DeviceState): boolean {
   if (cursor.topicEnd - cursor.topicStart !== device.telemetryTopicBytes) return false // it names a metric
-  return readFlatReading(cursor.bytes, cursor.payloadStart, cursor.end, device, cursor.atMs, into)
+  return readFlatReading(cursor.bytes, cursor.payloadStart, cursor.end, device, cursor.atMs)
 }
 
 /** Reads the telemetry of the frame the cursor stands on; says why when it cannot. The device may not be on record yet. */

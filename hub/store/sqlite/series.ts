@@ -104,6 +104,14 @@ export class SeriesBook {
     return complete
   }
 
+  /** As `take`, of the points that `readFlatReading` has read. */
+  takeFlat(device: DeviceState, seq: number, atMs: number): void {
+    const countBefore = device.count
+    device.takeFlat()
+    this.#touch(device, seq, atMs, (device.count - countBefore) * pointBytes)
+    if (device.watched) device.fold((series) => this.#changes.moved(series))
+  }
+
   /** Notes telemetry that could not be read, for the device's page. */
   refuse(device: DeviceState, seq: number, atMs: number, topic: string, sentence: string): void {
     this.#touch(device, seq, atMs, topic.length + sentence.length)
