@@ -8,6 +8,7 @@ import type { LoadOptions } from './load.ts'
 import type { Measured } from './measurement.ts'
 import { doorOf, isScenarioName, loadFor, type Scenario, type ScenarioName, scenarios } from './scenarios.ts'
 import { hasDoor, isServerName, missing, pinnedTo, type ServerName, servers, startServer } from './servers.ts'
+import { benchStore } from './store.ts'
 import { type Run, rowsOf, tableOf } from './table.ts'
 
 interface BenchOptions {
@@ -26,15 +27,19 @@ const standardServers: readonly ServerName[] = ['floor', 'hub', 'mosquitto', 'to
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1)) // what runs is ended on exit
 
 try {
-  const options = readOptions(process.argv.slice(2))
-  if (options.help) console.log(helpText())
-  else await bench(options)
+  const argv = process.argv.slice(2)
+  if (argv[0] === 'store') await benchStore(argv.slice(1))
+  else await benchServers(readOptions(argv))
 } catch (error) {
   console.error(`bench: ${error instanceof Error ? error.message : error}`)
   process.exitCode = 1
 }
 
-async function bench(options: BenchOptions): Promise<void> {
+async function benchServers(options: BenchOptions): Promise<void> {
+  if (options.help) {
+    console.log(helpText())
+    return
+  }
   if (pinnedTo(0).length === 0)
     console.log('Servers and load share the cores: taskset or a second core is missing, so rates are lower than they could be.')
   const pairs = presentPairs(options)
@@ -159,6 +164,7 @@ function helpText(): string {
     'What a message, a delivery and an idle connection cost, beside the least that is possible.',
     '',
     'npm run bench -- [--quick] [--rounds 3] [--only window-16,idle] [--servers floor,hub] [--out bench.json]',
+    'npm run bench -- store --help: what a stored point costs, beside plain rows',
     '',
     'Scenarios',
     ...rows(all),

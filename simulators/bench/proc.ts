@@ -15,9 +15,20 @@ export function readCpu(pid: number): CpuReading {
   const threads = new Map<string, { name: string; seconds: number }>()
   for (const thread of entriesOf(`/proc/${pid}/task`)) {
     const stat = statOf(`/proc/${pid}/task/${thread}/stat`)
-    if (stat) threads.set(thread, stat)
+    if (stat) threads.set(thread, { name: stat.name, seconds: stat.seconds })
   }
   return { seconds: statOf(`/proc/${pid}/stat`)?.seconds ?? 0, threads }
+}
+
+/** The same of a process and its children, each child as a thread; the time of children that have ended is that of who waited for them. */
+export function readTreeCpu(pid: number): CpuReading {
+  const threads = new Map<string, { name: string; seconds: number }>()
+  const children = textOf(`/proc/${pid}/task/${pid}/children`).split(' ')
+  for (const member of [String(pid), ...children.filter((child) => child !== '')]) {
+    const stat = statOf(`/proc/${member}/stat`)
+    if (stat) threads.set(member, { name: stat.name, seconds: stat.seconds + stat.waitedForSeconds })
+  }
+  return { seconds: [...threads.values()].reduce((sum, { seconds }) => sum + seconds, 0), threads }
 }
 
 /** CPU seconds from one reading to a later one, by thread name, the busiest first. */
@@ -33,11 +44,16 @@ export function threadSeconds(before: CpuReading, after: CpuReading): Record<str
  * Waits until a process has nothing left to do: less than 2 % of a core over 300 ms. Work that a server puts off belongs to the
  * messages that caused it. False when it still works after 10 s.
  */
-export async function settled(pid: number): Promise<boolean> {
+export function settled(pid: number): Promise<boolean> {
+  return atRest(() => readCpu(pid))
+}
+
+/** The same for whatever `read` reads. */
+export async function atRest(read: () => CpuReading): Promise<boolean> {
   const deadlineMs = performance.now() + 10_000
-  for (let before = readCpu(pid).seconds; performance.now() < deadlineMs; ) {
+  for (let before = read().seconds; performance.now() < deadlineMs; ) {
     await sleep(300)
-    const now = readCpu(pid).seconds
+    const now = read().seconds
     if (now - before < 0.006) return true
     before = now
   }
@@ -63,12 +79,17 @@ export function descriptorsMax(): number {
   return Number(/^Max open files\s+\d+\s+(\d+)/m.exec(textOf('/proc/self/limits'))?.[1] ?? 1024)
 }
 
-function statOf(path: string): { name: string; seconds: number } | undefined {
+function statOf(path: string): { name: string; seconds: number; waitedForSeconds: number } | undefined {
   const text = textOf(path)
   const nameEnd = text.lastIndexOf(')') // a name may hold blanks and parentheses
   if (nameEnd === -1) return undefined
-  const fields = text.slice(nameEnd + 2).split(' ') // from field 3, the state; utime and stime are fields 14 and 15
-  return { name: text.slice(text.indexOf('(') + 1, nameEnd), seconds: (Number(fields[11]) + Number(fields[12])) / ticksPerSecond }
+  const fields = text.slice(nameEnd + 2).split(' ') // from field 3, the state; utime, stime, cutime and cstime are fields 14 to 17
+  const [user = 0, system = 0, waitedForUser = 0, waitedForSystem = 0] = fields.slice(11, 15).map(Number)
+  return {
+    name: text.slice(text.indexOf('(') + 1, nameEnd),
+    seconds: (user + system) / ticksPerSecond,
+    waitedForSeconds: (waitedForUser + waitedForSystem) / ticksPerSecond,
+  }
 }
 
 function textOf(path: string): string {

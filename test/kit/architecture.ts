@@ -54,8 +54,11 @@ const homes: Readonly<Record<string, string>> = {
 /** The same for packages whose types may be named elsewhere in hub/. */
 const homesOfValues: Readonly<Record<string, string>> = { fastify: 'hub/listen/http.ts', pino: 'hub/main.ts' }
 
-/** A server that the bench measures the hub against: this package, and nothing around it. */
-const measured: Readonly<Record<string, string>> = { 'simulators/bench/ws-floor.ts': 'ws' }
+/** What the bench measures the hub against, a server or plain rows: this package, and nothing around it. */
+const measured: Readonly<Record<string, string>> = {
+  'simulators/bench/ws-floor.ts': 'ws',
+  'simulators/bench/store-rows.ts': 'better-sqlite3',
+}
 
 const extensions = /\.(ts|tsx|mjs|css)$/
 

@@ -2,7 +2,6 @@
 import { join } from 'node:path'
 import type { Database } from 'better-sqlite3'
 import type { Tier } from '../series/rollup.ts'
-import { metaOf } from './meta.ts'
 import type { Stretch } from './stretches.ts'
 
 /**
@@ -44,13 +43,14 @@ export function fileOf({ tier, label }: Stretch, keep: string, state?: 'late'): 
 }
 
 export class Catalogue {
-  readonly #db: Database
+  readonly #versionNow
   readonly #rows
   #version = -1
   #partitions: readonly PartitionRow[] = []
+  #byFile: ReadonlyMap<string, PartitionRow> = new Map()
 
   constructor(db: Database) {
-    this.#db = db
+    this.#versionNow = db.prepare<[], number>(`SELECT value FROM meta WHERE name = '${catalogueVersionName}'`).pluck()
     this.#rows = db.prepare<[], PartitionRow>(
       'SELECT file, tier, start_ms AS startMs, end_ms AS endMs, keep, state, points, bytes FROM partitions ORDER BY start_ms, keep',
     )
@@ -58,9 +58,10 @@ export class Catalogue {
 
   /** In the order of time, of one stretch the default rule's first. Read anew when it has changed; within a transaction all calls agree. */
   all(): readonly PartitionRow[] {
-    const version = metaOf(this.#db, catalogueVersionName)
+    const version = this.#versionNow.get() ?? 0
     if (version !== this.#version) {
       this.#partitions = this.#rows.all()
+      this.#byFile = new Map(this.#partitions.map((row) => [row.file, row]))
       this.#version = version
     }
     return this.#partitions
@@ -68,6 +69,7 @@ export class Catalogue {
 
   /** Such a file is on record, and it is there. */
   has(file: string): boolean {
-    return this.all().some((row) => row.file === file && row.state !== 'gone')
+    this.all()
+    return (this.#byFile.get(file)?.state ?? 'gone') !== 'gone'
   }
 }

@@ -2,7 +2,7 @@
 // and the one before, when it is short; so a late point costs one chunk, and a slow series does not leave a chunk per visit.
 import { ChunkDamaged, decodeChunk, encodeChunk } from '../series/chunk.ts'
 import { type Columns, inOrder, joined } from '../series/columns.ts'
-import type { ChunkSpan, Partition } from './partition.ts'
+import type { ChunkSpan, NewChunk, Partition } from './partition.ts'
 
 /** 1,000 points are where larger chunks hardly get smaller per point, and short ranges decode little that nobody asked for. */
 const chunkPoints = 1000
@@ -22,15 +22,25 @@ interface Piece {
 export function mergePoints(partition: Partition, series: number, points: Columns): void {
   for (const { replaces, points: merged } of piecesOf(partition, series, points)) {
     if (replaces !== undefined) partition.remove(replaces)
-    const count = merged.times.length
-    const size = Math.ceil(count / Math.max(1, Math.round(count / chunkPoints)))
-    for (let start = 0; start < count; start += size) {
-      const end = Math.min(count, start + size)
-      const { times } = merged
-      const bytes = encodeChunk(merged, start, end, { compress: true })
-      partition.insert({ series, startMs: times[start]!, endMs: times[end - 1]!, count: end - start, bytes })
-    }
+    for (const chunk of chunksOf(series, merged)) partition.insert(chunk)
   }
+}
+
+/** Points as chunks of about equal length. */
+export function* chunksOf(series: number, points: Columns): Generator<NewChunk> {
+  const { times } = points
+  const count = times.length
+  const size = Math.ceil(count / chunksFor(count))
+  for (let start = 0; start < count; start += size) {
+    const end = Math.min(count, start + size)
+    const bytes = encodeChunk(points, start, end, { compress: true })
+    yield { series, startMs: times[start]!, endMs: times[end - 1]!, count: end - start, bytes }
+  }
+}
+
+/** How many chunks so many points should be. */
+export function chunksFor(count: number): number {
+  return Math.max(1, Math.round(count / chunkPoints))
 }
 
 function piecesOf(partition: Partition, series: number, points: Columns): Piece[] {

@@ -7,7 +7,15 @@ import Database, { SqliteError } from 'better-sqlite3'
 /** `PRAGMA application_id` of such a file: "Moor" in ASCII. */
 const applicationId = 0x4d6f6f72
 const formatVersion = 1
+/** While it is written; then as fits best. */
 const pageBytes = 8192
+const pageSizes = [4096, 8192, 16_384, 32_768] as const
+/** Of a chunk's row beside its bytes, and of a page beside its rows. */
+const rowBytes = 35
+const pageHeadBytes = 8
+/** The first page, the roots of index and marks, and what the index needs of a row, about. */
+const otherPages = 3
+const indexBytes = 24
 const readersWaitMs = 10_000
 
 /** A chunk as it lies in the table; those of one series never overlap. */
@@ -72,7 +80,7 @@ export class Partition {
       }
       db.pragma('journal_mode = TRUNCATE')
       db.pragma('synchronous = FULL')
-      db.pragma('cache_size = -4096')
+      db.pragma('cache_size = -16384')
       return new Partition(path, db)
     } catch (error) {
       db.close()
@@ -175,9 +183,22 @@ export class Partition {
     return { points: this.markOf(totalKey) ?? 0, bytes: pages * size }
   }
 
-  /** Gives the pages of removed chunks back to the disk. */
-  shrink(): void {
-    this.#db.exec('VACUUM')
+  /**
+   * Once its time is over: written anew without gaps, in pages that fit what is in it, and after that only when a fifth of it is empty.
+   * Where a reader does not let it, the file stays as it is.
+   */
+  settle(): void {
+    const pageNow = Number(this.#db.pragma('page_size', { simple: true }))
+    const pages = Number(this.#db.pragma('page_count', { simple: true }))
+    const free = Number(this.#db.pragma('freelist_count', { simple: true }))
+    if (pageNow !== pageBytes && free * 5 < pages) return
+    const { count, bytes } = this.#sql.chunkBytes.get()!
+    this.#db.pragma(`page_size = ${bestPageBytes(count, bytes / Math.max(count, 1))}`)
+    try {
+      this.#db.exec('VACUUM')
+    } catch (error) {
+      if (!(error instanceof SqliteError) || !error.code.startsWith('SQLITE_BUSY')) throw error
+    }
   }
 
   /** What SQLite says is wrong with the file; empty when nothing is. */
@@ -190,6 +211,16 @@ export class Partition {
     if (!this.#db.readonly) this.#db.pragma('journal_mode = DELETE') // takes the empty file beside it away
     this.#db.close()
   }
+}
+
+/** Chunks are a quarter of a page and more, so the room that is left behind the last one in a page counts. */
+function bestPageBytes(count: number, chunkBytes: number): number {
+  const lengthWith = (page: number) => {
+    const perPage = Math.floor((page - pageHeadBytes) / (chunkBytes + rowBytes))
+    const pages = perPage > 0 ? Math.ceil(count / perPage) : (count * (chunkBytes + rowBytes)) / page // the rest lies in pages of its own
+    return (pages + otherPages) * page + Math.ceil((count * indexBytes) / page) * page
+  }
+  return pageSizes.reduce((best, page) => (lengthWith(page) < lengthWith(best) ? page : best))
 }
 
 function statements(db: Database.Database) {
@@ -206,6 +237,9 @@ function statements(db: Database.Database) {
     ),
     bytes: db.prepare<[number], Buffer>('SELECT bytes FROM chunks WHERE id = ?').pluck(),
     pointsIn: db.prepare<Range, number>(`SELECT sum(count) FROM chunks WHERE ${inRange}`).pluck(),
+    chunkBytes: db.prepare<[], { count: number; bytes: number }>(
+      'SELECT count(*) AS count, coalesce(sum(length(bytes)), 0) AS bytes FROM chunks',
+    ),
     sizesOf: db.prepare<[number], { points: number; bytes: number; startMs: number | null; endMs: number | null }>(`
       SELECT coalesce(sum(count), 0) AS points, coalesce(sum(length(bytes)), 0) AS bytes, min(start_ms) AS startMs, max(end_ms) AS endMs
       FROM chunks WHERE series = ?`),

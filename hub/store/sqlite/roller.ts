@@ -3,11 +3,12 @@
 // every moment, and making rollups late costs time, not truth.
 import { crc32 } from 'node:zlib'
 import { ChunkDamaged, decodeChunk } from '../series/chunk.ts'
-import { joined } from '../series/columns.ts'
+import { type Columns, joined } from '../series/columns.ts'
 import { combined, joinedRollups, rollUp, rollUpFurther } from '../series/roll-up.ts'
 import { type Rollup, type Tier, tierMs } from '../series/rollup.ts'
 import { decodeRollup, encodeRollup } from '../series/rollup-chunk.ts'
 import { type Catalogue, fileOf, type PartitionRow } from './catalogue.ts'
+import { chunksFor, chunksOf as pointChunksOf } from './merge.ts'
 import type { OpenPartitions } from './open-partitions.ts'
 import type { ChunkRow, NewChunk, Partition } from './partition.ts'
 import { type Stretch, stretchOf } from './stretches.ts'
@@ -18,6 +19,8 @@ const seriesAtATime = 200
 const bucketsPerChunk = 1440
 /** The minute tier is made where it is at most this part of the points' bytes: where it is not, the points are as quick to read. */
 const minuteShareMax = 0.3
+/** Chunks are joined when there are more than this many for each that would do. */
+const fragmentsMax = 1.5
 
 export interface Rolled {
   /** The raw partition that was worked on. */
@@ -64,10 +67,10 @@ export class Roller {
 
   #roll(raw: PartitionRow, partition: Partition, series: readonly number[], always: boolean): Rolled {
     const targets = new Map<string, Target>()
-    const merged: ChunkRow[] = []
+    const ownChanges: (() => void)[] = []
     for (const one of series) {
-      if (raw.state === 'late') merged.push(...this.#addLate(raw, partition, one, targets))
-      else this.#rollSeries(raw, partition, one, targets, always)
+      if (raw.state === 'late') this.#addLate(raw, partition, one, targets, ownChanges)
+      else this.#rollSeries(raw, partition, one, targets, ownChanges, always)
     }
     for (const { partition: target, changes } of targets.values()) {
       target.write(() => {
@@ -75,32 +78,54 @@ export class Roller {
       })
     }
     partition.write(() => {
-      for (const chunk of merged) partition.remove(chunk)
+      for (const change of ownChanges) change()
       for (const one of series) partition.unmark(one)
     })
-    const partitions = Array.from(targets.values(), ({ row, partition: target }) => ({ ...row, ...target.totals() }))
-    return { file: raw.file, done: series.length < seriesAtATime, partitions }
+    const done = series.length < seriesAtATime
+    if (done) for (const { row, partition: target } of targets.values()) if (row.tier === 'minute') target.settle()
+    const partitions: PartitionRow[] = Array.from(targets.values(), ({ row, partition: target }) => ({ ...row, ...target.totals() }))
+    if (raw.state === 'late') return { file: raw.file, done, partitions }
+    if (done && !always) partition.settle()
+    return { file: raw.file, done, partitions: [...partitions, { ...raw, ...partition.totals() }] }
   }
 
-  #rollSeries(raw: PartitionRow, partition: Partition, series: number, targets: Map<string, Target>, always: boolean): void {
+  #rollSeries(
+    raw: PartitionRow,
+    partition: Partition,
+    series: number,
+    targets: Map<string, Target>,
+    ownChanges: (() => void)[],
+    always: boolean,
+  ): void {
     const chunks = partition.chunks(series, raw.startMs, raw.endMs)
-    const tiers = tiersOf(chunks)
-    if (tiers === undefined) return
-    const minutes = chunksOf(series, tiers.minute)
+    const points = pointsOf(chunks)
+    if (points === undefined) return
+    const tiers = tiersOf(points.columns)
+    if (points.isWhole && chunks.length > chunksFor(points.columns.times.length) * fragmentsMax) {
+      ownChanges.push(() => {
+        for (const chunk of chunks) partition.remove(chunk)
+        for (const chunk of pointChunksOf(series, points.columns)) partition.insert(chunk)
+      })
+    }
+    const minutes = rollupChunksOf(series, tiers.minute)
     const isWorth = always || bytesOf(minutes) <= bytesOf(chunks) * minuteShareMax
     this.#replace(raw, series, 'minute', isWorth ? minutes : [], targets)
-    this.#replace(raw, series, 'hour', chunksOf(series, tiers.hour), targets)
-    this.#replace(raw, series, 'day', chunksOf(series, tiers.day), targets)
+    this.#replace(raw, series, 'hour', rollupChunksOf(series, tiers.hour), targets)
+    this.#replace(raw, series, 'day', rollupChunksOf(series, tiers.day), targets)
   }
 
   /**
    * Adds points to rollups whose own points are gone. Done twice it would count twice: so each tier's partition remembers, in the same
    * transaction, what was added last.
    */
-  #addLate(raw: PartitionRow, partition: Partition, series: number, targets: Map<string, Target>): ChunkRow[] {
+  #addLate(raw: PartitionRow, partition: Partition, series: number, targets: Map<string, Target>, ownChanges: (() => void)[]): void {
     const chunks = partition.chunks(series, raw.startMs, raw.endMs)
-    const tiers = tiersOf(chunks)
-    if (tiers === undefined) return chunks
+    ownChanges.push(() => {
+      for (const chunk of chunks) partition.remove(chunk)
+    })
+    const points = pointsOf(chunks)
+    if (points === undefined) return
+    const tiers = tiersOf(points.columns)
     const key = series * 2 ** 20 + Math.floor(raw.startMs / tierMs.day)
     const value = chunks.reduce((sum, { bytes }) => crc32(bytes, sum), 0)
     for (const tier of ['minute', 'hour', 'day'] as const) {
@@ -110,10 +135,9 @@ export class Roller {
       if (target.markOf(key) === value) continue
       const before = target.chunks(series, raw.startMs, raw.endMs - 1).filter(({ startMs }) => startMs >= raw.startMs)
       const whole = before.length === 0 ? tiers[tier] : combined(joinedRollups(before.map(({ bytes }) => decodeRollup(bytes))), tiers[tier])
-      this.#replace(raw, series, tier, chunksOf(series, whole), targets)
+      this.#replace(raw, series, tier, rollupChunksOf(series, whole), targets)
       changes.push(() => target.mark(key, value))
     }
-    return chunks
   }
 
   /** What the partition of this tier has of the series in the raw one's stretch is these chunks from now on. */
@@ -145,7 +169,7 @@ export class Roller {
 }
 
 /** Of what can be read: `mooring check` names the rest. Undefined when nothing can. */
-function tiersOf(chunks: readonly ChunkRow[]): { readonly minute: Rollup; readonly hour: Rollup; readonly day: Rollup } | undefined {
+function pointsOf(chunks: readonly ChunkRow[]): { readonly columns: Columns; readonly isWhole: boolean } | undefined {
   const parts = chunks.flatMap(({ bytes }) => {
     try {
       return [decodeChunk(bytes)]
@@ -154,13 +178,16 @@ function tiersOf(chunks: readonly ChunkRow[]): { readonly minute: Rollup; readon
       throw error
     }
   })
-  if (parts.length === 0) return undefined
-  const minute = rollUp(joined(parts), 'minute')
+  return parts.length === 0 ? undefined : { columns: joined(parts), isWhole: parts.length === chunks.length }
+}
+
+function tiersOf(points: Columns): { readonly minute: Rollup; readonly hour: Rollup; readonly day: Rollup } {
+  const minute = rollUp(points, 'minute')
   const hour = rollUpFurther(minute, 'hour')
   return { minute, hour, day: rollUpFurther(hour, 'day') }
 }
 
-function chunksOf(series: number, rollup: Rollup): NewChunk[] {
+function rollupChunksOf(series: number, rollup: Rollup): NewChunk[] {
   const { starts, tier } = rollup
   const chunks: NewChunk[] = []
   for (let start = 0; start < starts.length; start += bucketsPerChunk) {

@@ -42,17 +42,18 @@ export class Upkeep {
     return this.#keeper
   }
 
-  /** Makes chunks of all points that were stored before the call. */
+  /** Makes chunks of all points that were stored before the call, and the rollups of days that are over. */
   async sealAll(): Promise<void> {
     await this.#writer.call('settleAll', [])
     await this.#inTurn(async () => {
       const keeper = await this.keeper()
       for (let last = 0; !this.#ended; ) {
         const sealed = await keeper.call('sealAfter', [last])
-        if (sealed === undefined) return
+        if (sealed === undefined) break
         await this.#writer.call('sealed', [sealed])
         last = sealed.devices.at(-1)!
       }
+      while (await this.#rollDue(keeper));
     })
   }
 
@@ -93,17 +94,20 @@ export class Upkeep {
       if (sealed === undefined) break
       await this.#writer.call('sealed', [sealed])
     }
-    for (let step = 0; step < stepsPerRound && !this.#ended; step += 1) {
-      const rolled = await keeper.call('rollDue', [])
-      if (rolled === undefined) break
-      await this.#writer.call('rolled', [rolled])
-    }
+    for (let step = 0; step < stepsPerRound; step += 1) if (!(await this.#rollDue(keeper))) break
     for (let step = 0; step < stepsPerRound && !this.#ended; step += 1) {
       const shed = await keeper.call('shedDue', [])
       if (shed === undefined) return
       if (shed.is === 'rolled') await this.#writer.call('rolled', [shed.rolled])
       else await this.#drop(keeper, shed.files)
     }
+  }
+
+  /** False when nothing is due. */
+  async #rollDue(keeper: Thread<KeeperFunctions>): Promise<boolean> {
+    const rolled = this.#ended ? undefined : await keeper.call('rollDue', [])
+    if (rolled !== undefined) await this.#writer.call('rolled', [rolled])
+    return rolled !== undefined
   }
 
   /** First on record, then the files, then those who have them open: only that gives the room back. */
