@@ -49,6 +49,16 @@ export function parseTelemetry(
   return why
 }
 
+/** The clause that says why this is no point, for those who have it from elsewhere than a payload; undefined when it is one. */
+export function whyNotPoint(metric: string, atMs: number, value: MetricValue, limits: TelemetryLimits): string | undefined {
+  if (!isTime(atMs)) return 'its time must be Unix milliseconds'
+  return whyNotName(metric, limits) ?? whyNotValue(value, limits)
+}
+
+function isTime(ms: number): boolean {
+  return ms >= 0 && ms <= timeMax
+}
+
 function readPayload(text: string, atMs: number, limits: TelemetryLimits, into: Points): string | undefined {
   let payload: unknown
   try {
@@ -73,7 +83,7 @@ function readReading(reading: unknown, atMs: number, limits: TelemetryLimits, in
   if (!('values' in reading) || !('ts' in reading || names.length === 1)) return readMetrics(reading, names, atMs, limits, into)
 
   const { ts, values } = reading
-  if (ts !== undefined && !(typeof ts === 'number' && ts >= 0 && ts <= timeMax)) return 'ts must be Unix milliseconds'
+  if (ts !== undefined && !(typeof ts === 'number' && isTime(ts))) return 'ts must be Unix milliseconds'
   if (!isObject(values)) return `values is an object of metrics, not ${nameOf(values)}`
   if (names.length > 2) return 'a reading with ts and values holds nothing else'
   return readMetrics(values, Object.keys(values), ts ?? atMs, limits, into)

@@ -281,6 +281,13 @@ export const refusals = {
   },
   'sql-invalid': { mqtt: 0x80, http: 400, ws: 1007, retry: false, sentence: 'The SQL cannot be run: {detail}.' },
   'sql-not-allowed': { mqtt: 0x87, http: 403, ws: 1008, retry: false, sentence: 'SQL here only reads: {detail}.' },
+  'too-many-transfers': {
+    mqtt: 0x97,
+    http: 503,
+    ws: 1013,
+    retry: true,
+    sentence: 'The hub is busy with {limit} of these, its limit (limits.{name}); ask again when one has ended.',
+  },
   'query-too-long': {
     mqtt: 0x80,
     http: 422,

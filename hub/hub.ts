@@ -142,6 +142,7 @@ export async function startHub({ settings, log, clock = systemClock, onFatal }: 
   let listeners: Listeners = { mqtt: null, http: { address: settings.listen, port: 0 }, mqtts: null, https: null, all: null }
   const api = {
     store,
+    dataFolder: settings.data,
     router,
     devices,
     sessions,

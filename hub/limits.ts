@@ -125,6 +125,28 @@ const table = {
   ],
   sqlCpuSeconds: [30, 'CPU time of that process in all, so that it ends even if the hub dies during a statement; it is renewed before'],
   pageDevices: [1_000, 'devices in one page of the list'],
+  // ── export and import ──
+  exports: [8, 'exports at a time; each has a reader of the store for itself, and one of Parquet a thread'],
+  imports: [8, 'imports at a time; more would only wait for the same disk'],
+  lineProtocolWrites: [256, 'bodies of line protocol at a time: agents that all send at the full minute find room, each some 100 KiB'],
+  exportChunkBytes: [
+    64 * KiB,
+    'text of an export that is made at once, in less than a millisecond, and then waits for the client to take it',
+  ],
+  importMessagePoints: [1_000, 'points of an import in one message: many enough that the message costs nothing beside them'],
+  importMessageBytes: [64 * KiB, '… and their bytes, about; the largest value fits into what is left of a packet'],
+  importOpenBytes: [
+    1 * MiB,
+    "… and the bytes of all messages of one import that are not full; past it all go, so that a device's may be small",
+  ],
+  importWaitingBytes: [1 * MiB, 'messages of one import that wait for their commit; past it nothing more is read from the client'],
+  importInflatedBytes: [256 * MiB, 'what a compressed body may become'],
+  importSpoolBytes: [4 * GiB, 'a Parquet file that is imported; it has to be whole on disk, because its index stands at its end'],
+  parquetGroupRows: [50_000, 'rows in a row group of an export: 20 MiB of memory of its thread, and enough for a reader to skip by'],
+  parquetGroupRowsMax: [2_000_000, 'rows in a row group of an import; most programs write some 100,000 to 1,000,000'],
+  parquetGroupBytes: [512 * MiB, '… and its bytes, or those of one of its columns'],
+  parquetPageBytes: [64 * MiB, 'a page in it, unpacked; programs write 1 MiB, and a few packed bytes may claim any size'],
+  parquetThreadBytes: [1 * GiB, 'heap of the thread that reads one: values as objects take several times what they take in the file'],
   // ── the journal ──
   batchBytes: [8 * MiB, 'one batch, one row, one commit'],
   backlogBytes: [64 * MiB, "messages waiting for the disk in all; past it every publisher's socket is paused"],
@@ -171,6 +193,8 @@ assert(limits.packetBytes <= limits.outboxBytes, 'an outbox must hold the larges
 assert(limits.jsonFrameBytes >= limits.packetBytes * 1.5, 'a frame must hold the largest payload, in base64 too')
 assert(limits.lineBytes <= limits.bodyBytes, 'a line is part of a body')
 assert(limits.lineBytes <= limits.unansweredLineBytes, 'a stream must be able to take its largest line')
+assert(limits.importMessagePoints <= limits.pointsPerMessage, 'a message of an import is one as any other')
+assert(limits.importMessageBytes + 2 * limits.valueBytes < limits.packetBytes, '… also in bytes')
 assert(limits.packetBytes <= limits.pageRetainedBytes, 'a page must hold the largest retained message')
 assert(limits.sqlTextBytes <= limits.bodyBytes, 'a statement is part of a body')
 assert(

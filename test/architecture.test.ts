@@ -109,6 +109,10 @@ describe('the checks', () => {
     ['hub/api/hub.ts', 'fastify', /only in hub\/listen\/http\.ts/],
     ['hub/api/hub.ts', 'mqtt', /"dependencies"/],
     ['hub/setup.mjs', 'esbuild', /before anything is installed/],
+    ['hub/cli/export.ts', '../errors.ts', /talks HTTP/],
+    ['hub/cli/export.ts', '../api/formats/csv.ts', /talks HTTP/],
+    ['hub/hub.ts', './cli/main.ts', /a program of its own/],
+    ['hub/api/export.ts', 'hyparquet', /only in hub\/api\/formats/],
   ]
   for (const [from, target, rule, typeOnly = false] of wrong) {
     test(`refuse ${typeOnly ? 'a type of ' : ''}${target} in ${from}`, () => {
@@ -135,6 +139,8 @@ describe('the checks', () => {
     ['dashboard/src/api.ts', '../../devices/device.ts', true],
     ['dashboard/src/main.tsx', './style/main.css'],
     ['hub/setup.mjs', '../dashboard/build.mjs'],
+    ['hub/cli/main.ts', '../version.ts'],
+    ['hub/cli/main.ts', './export.ts'],
   ]
   for (const [from, target, typeOnly = false] of right) {
     test(`allow ${target} in ${from}`, () => assert.deepEqual(brokenRules({ from, target, typeOnly } satisfies Import, dependencies), []))

@@ -10,6 +10,8 @@ import type { Store } from '../store/store.ts'
 
 export interface ApiParts {
   readonly store: Store
+  /** Where the store lives, and beside it what is on its way in. */
+  readonly dataFolder: string
   readonly router: Router
   readonly devices: Devices
   readonly sessions: Sessions

@@ -16,7 +16,10 @@ import { bucketRoutes } from '../api/buckets.ts'
 import { chartRoutes } from '../api/chart.ts'
 import { deviceRoutes } from '../api/devices.ts'
 import { docsRoutes } from '../api/docs.ts'
+import { exportRoutes } from '../api/export.ts'
 import { hubRoutes } from '../api/hub.ts'
+import { importRoutes } from '../api/import.ts'
+import { influxRoutes } from '../api/influx.ts'
 import { latestRoutes } from '../api/latest.ts'
 import type { ApiParts } from '../api/parts.ts'
 import { pointRoutes } from '../api/points.ts'
@@ -42,6 +45,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** The route reads the body itself, as a stream. */
     readonly bodyStream?: boolean
+    /** The route belongs to another API, in whose words it refuses. */
+    readonly errorBody?: (refusal: Refusal) => object
   }
 }
 
@@ -137,6 +142,9 @@ export async function createHttpServers(parts: HttpParts): Promise<HttpServers> 
   bucketRoutes(app, api)
   chartRoutes(app, api)
   storeRoutes(app, api)
+  exportRoutes(app, api)
+  importRoutes(app, api)
+  influxRoutes(app, api)
   publishRoutes(app, api)
   retainedRoutes(app, api)
   sqlRoutes(app, api)
@@ -235,8 +243,9 @@ function sendProblem(reply: FastifyReply, refusal: Refusal): void {
   if (refusal.row.retry) reply.header('retry-after', isStopping ? reconnectAfterSeconds() : 1)
   abandonBody(reply.request, reply)
   reply.code(problem.status)
-  reply.header('content-type', 'application/problem+json')
-  reply.send(Buffer.from(JSON.stringify(problem))) // as bytes, or fastify adds a charset, which the type does not have
+  const { errorBody } = reply.request.routeOptions.config
+  reply.header('content-type', errorBody === undefined ? 'application/problem+json' : 'application/json')
+  reply.send(Buffer.from(JSON.stringify(errorBody?.(refusal) ?? problem))) // as bytes, or fastify adds a charset, which the type does not have
 }
 
 /** The refusal an error stands for; undefined for a bug. */

@@ -168,7 +168,7 @@ export interface ScanPart {
 
 export interface ScanSummary {
   readonly series: number
-  /** At least; points on their way into the store are not all counted. */
+  /** About: whole chunks are counted, and a point that is written again in another place twice. */
   readonly points: number
 }
 

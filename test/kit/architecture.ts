@@ -50,6 +50,8 @@ const homes: Readonly<Record<string, string>> = {
   uplot: 'dashboard/',
   esbuild: 'dashboard/build.mjs',
   'smol-toml': 'hub/config.ts',
+  hyparquet: 'hub/api/formats/',
+  'hyparquet-writer': 'hub/api/formats/',
 }
 /** The same for packages whose types may be named elsewhere in hub/. */
 const homesOfValues: Readonly<Record<string, string>> = { fastify: 'hub/listen/http.ts', pino: 'hub/main.ts' }
@@ -110,6 +112,9 @@ function folderRules({ from, typeOnly }: Import, to: string): string[] {
 
 function hubRules(from: string, to: string): string[] {
   const [fromPart, toPart] = [partOf(from), partOf(to)]
+  if (fromPart === 'cli')
+    return toPart === 'cli' || toPart === 'version' ? [] : ['cli/ talks HTTP to a hub: it imports itself and version.ts']
+  if (toPart === 'cli') return ['cli/ is a program of its own, which nobody imports']
   if (to.startsWith('hub/store/sqlite/') && !from.startsWith('hub/store/sqlite/') && from !== 'hub/hub.ts') {
     return ['store/sqlite/ is imported by hub.ts alone; everyone else asks store/store.ts']
   }

@@ -1,11 +1,11 @@
 // In a query thread: every point of a selection, a part at a time. The selection is made when the scan begins; each series is read as it is
 // when its turn comes.
 
-import { type Columns, joined } from '../series/columns.ts'
+import { type Columns, cut, joined } from '../series/columns.ts'
 import type { ScanPart, ScanQuery, ScanSummary } from '../telemetry.ts'
 import type { Budget } from './budget.ts'
-import type { PointsReader } from './points-reader.ts'
-import type { SelectedSeries } from './selections.ts'
+import { noPoints, type PointsReader } from './points-reader.ts'
+import { byDevice, type SelectedSeries } from './selections.ts'
 
 /** Enough to make a message between threads worth it. */
 const partPoints = 16_384
@@ -38,6 +38,11 @@ function partOf(device: string, metric: string, gathered: readonly Columns[]): S
 
 export function scanSummary(reader: PointsReader, selected: readonly SelectedSeries[], { fromMs, toMs }: ScanQuery): ScanSummary {
   let points = 0
-  for (const { series } of selected) points += reader.storedPoints(series, fromMs, toMs)
+  for (const [number, ofDevice] of byDevice(selected)) {
+    const heads = reader.headsOf(number, new Set(ofDevice.map(({ series }) => series)))
+    for (const { series } of ofDevice) {
+      points += reader.storedPoints(series, fromMs, toMs) + cut(heads.get(series) ?? noPoints, fromMs, toMs).times.length
+    }
+  }
   return { series: selected.length, points }
 }

@@ -1,0 +1,199 @@
+// GET /v1/export: every point of a selection as a file that is made while it is read.
+//
+// Nothing is held but what the client has not taken: the scan is asked for its next part when the last one has gone out, and it ends when the
+// client goes away or stops to read.
+import { Readable } from 'node:stream'
+import type { FastifyInstance, FastifyReply } from 'fastify'
+import { Refusal } from '../errors.ts'
+import { limits } from '../limits.ts'
+import { array, either, object, optional, string } from '../schema.ts'
+import type { ScanPart, ScanQuery, Tag } from '../store/telemetry.ts'
+import { csvHeader, csvRow, csvSeries } from './formats/csv.ts'
+import { ndjsonRow, ndjsonSeries } from './formats/ndjson.ts'
+import { ParquetExport } from './formats/parquet.ts'
+import { checkedDevice, type Rows } from './formats/row.ts'
+import { msOf } from './formats/times.ts'
+import { type ApiParts, problemSchema } from './parts.ts'
+
+const kinds = {
+  csv: { type: 'text/csv; charset=utf-8', header: csvHeader },
+  ndjson: { type: 'application/x-ndjson', header: '' },
+  parquet: { type: 'application/vnd.apache.parquet', header: '' },
+} as const
+
+type Format = keyof typeof kinds
+
+interface ExportQueryText {
+  readonly format: Format
+  readonly device?: string | readonly string[]
+  readonly metric?: string | readonly string[]
+  readonly type?: string
+  readonly tag?: string | readonly string[]
+  readonly from?: string
+  readonly to?: string
+  readonly time: 'iso' | 'ms'
+}
+
+const description = [
+  'Every point, series by series, as rows of device, metric, time and value. The file is made while it is read; one that breaks off is not whole,',
+  'and its HTTP message says so by ending in the middle. `Mooring-Points` in the answer’s head says how many points are to be expected.',
+  'What each format makes of a value stands in hub/api/formats/README.md; `POST /v1/import` takes all of them back.',
+].join(' ')
+
+const many = (what: string) => optional(either([string(), array(string())], { description: what }))
+
+const exportQuery = object({
+  format: string({ enum: Object.keys(kinds) }),
+  device: many('Device id; may repeat. All devices when left out'),
+  metric: many('May repeat; all metrics when left out'),
+  type: optional(string({ description: 'Devices of this type' })),
+  tag: many('name:value; may repeat, and then devices have all of them'),
+  from: optional(string({ description: 'Unix ms or ISO 8601, included; the beginning when left out' })),
+  to: optional(string({ description: 'Unix ms or ISO 8601, included; now and beyond when left out' })),
+  time: string({ enum: ['iso', 'ms'], default: 'iso', description: 'How CSV writes times' }),
+})
+
+const timeMax = 8.64e15
+
+export function exportRoutes(app: FastifyInstance, parts: ApiParts): void {
+  let open = 0
+  app.get(
+    '/v1/export',
+    {
+      exposeHeadRoute: false,
+      schema: {
+        summary: 'Export points',
+        description,
+        produces: Object.values(kinds).map(({ type }) => type),
+        querystring: exportQuery,
+        response: { 400: problemSchema, 503: problemSchema },
+      },
+    },
+    async (request, reply) => {
+      const text = request.query as ExportQueryText
+      const query = queryOf(text)
+      if (open >= limits.exports) throw new Refusal('too-many-transfers', { limit: limits.exports, name: 'exports' })
+      open++
+      let stream: Readable
+      try {
+        const { points } = await parts.store.telemetry.scanSummary(query)
+        reply.header('mooring-points', points)
+        stream = send(parts, reply, query, text)
+      } catch (error) {
+        open--
+        throw error
+      }
+      stream.once('close', () => open--)
+      return stream
+    },
+  )
+}
+
+function send({ store }: ApiParts, reply: FastifyReply, query: ScanQuery, { format, time }: ExportQueryText): Readable {
+  const abort = new AbortController()
+  const silence = setTimeout(() => reply.raw.destroy(), limits.streamSilenceSeconds * 1000).unref()
+  const parts = store.telemetry.scan(query, abort.signal)
+  const pieces = format === 'parquet' ? parquetPieces(parts, abort.signal) : textPieces(parts, format, time)
+  const stream = Readable.from(watched(pieces, silence), { objectMode: false, highWaterMark: limits.exportChunkBytes })
+  const end = () => {
+    clearTimeout(silence)
+    abort.abort(new Error('The client of an export went away.'))
+    stream.destroy()
+  }
+  reply.raw.once('close', end)
+  stream.once('close', end)
+  stream.on('error', ignore) // the connection is cut, which is how the client learns of it
+  if (reply.raw.destroyed) end() // it went while it waited for the summary
+  const name = `telemetry-${new Date().toISOString().slice(0, 10)}.${format}`
+  reply.headers({
+    'content-type': kinds[format].type,
+    'content-disposition': `attachment; filename="${name}"`,
+    'cache-control': 'no-store',
+    'x-accel-buffering': 'no',
+  })
+  return stream
+}
+
+/** Each piece that is taken shows that the client reads; between two of them others have their turn. */
+async function* watched(pieces: AsyncIterable<Buffer>, silence: NodeJS.Timeout): AsyncGenerator<Buffer> {
+  for await (const piece of pieces) {
+    yield piece
+    silence.refresh()
+    await new Promise(setImmediate)
+  }
+}
+
+async function* textPieces(parts: AsyncIterable<ScanPart>, format: 'csv' | 'ndjson', times: 'iso' | 'ms'): AsyncGenerator<Buffer> {
+  let text: string = kinds[format].header
+  for await (const part of parts) {
+    const rowOf = rowsOf(part, format, times)
+    for (let at = 0; at < part.times.length; at++) {
+      text += rowOf(at)
+      if (text.length < limits.exportChunkBytes) continue
+      yield Buffer.from(text)
+      text = ''
+    }
+  }
+  if (text !== '') yield Buffer.from(text)
+}
+
+function rowsOf(rows: Rows, format: 'csv' | 'ndjson', times: 'iso' | 'ms'): (at: number) => string {
+  if (format === 'csv') {
+    const series = csvSeries(rows)
+    return (at) => csvRow(series, rows, at, times)
+  }
+  const series = ndjsonSeries(rows)
+  return (at) => ndjsonRow(series, rows, at)
+}
+
+async function* parquetPieces(parts: AsyncIterable<ScanPart>, signal: AbortSignal): AsyncGenerator<Buffer> {
+  const file = new ParquetExport()
+  // A thread that is asked nothing more would else be waited for: the generator is not told while it waits for an answer.
+  signal.addEventListener('abort', () => file.close())
+  try {
+    for await (const part of parts) {
+      const bytes = await file.add(part)
+      if (bytes.length > 0) yield Buffer.from(bytes.buffer)
+    }
+    yield Buffer.from((await file.finish()).buffer)
+  } finally {
+    file.close()
+  }
+}
+
+function queryOf({ device, metric, type, tag, from, to }: ExportQueryText): ScanQuery {
+  const devices = listOf(device)
+  devices?.forEach(checkedDevice)
+  const metrics = listOf(metric)
+  const tags = listOf(tag)?.map(tagOf)
+  const fromMs = timeOf('from', from) ?? 0
+  const toMs = timeOf('to', to) ?? timeMax
+  if (fromMs > toMs) throw new Refusal('request-invalid', { detail: 'from lies after to' })
+  return {
+    fromMs,
+    toMs,
+    ...(devices === undefined ? {} : { devices }),
+    ...(metrics === undefined ? {} : { metrics }),
+    ...(type === undefined ? {} : { type }),
+    ...(tags === undefined ? {} : { tags }),
+  }
+}
+
+function listOf(text: string | readonly string[] | undefined): readonly string[] | undefined {
+  return typeof text === 'string' ? [text] : text
+}
+
+function tagOf(text: string): Tag {
+  const colon = text.indexOf(':')
+  if (colon < 1) throw new Refusal('request-invalid', { detail: `tag is name:value, not "${text.slice(0, 64)}"` })
+  return { name: text.slice(0, colon), value: text.slice(colon + 1) }
+}
+
+function timeOf(name: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  const ms = msOf(text)
+  if (ms === undefined) throw new Refusal('request-invalid', { detail: `${name} is Unix ms or ISO 8601, not "${text.slice(0, 64)}"` })
+  return ms
+}
+
+function ignore(): void {}
