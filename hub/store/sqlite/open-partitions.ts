@@ -1,7 +1,7 @@
 // The partition files that a thread has open: opening one costs more than a query in it, and thousands of them would be too many.
-import { closeSync, mkdirSync, openSync } from 'node:fs'
+import { closeSync, openSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { syncFolder } from './folders.ts'
+import { makeFolder, syncFolder } from './folders.ts'
 import { Partition } from './partition.ts'
 
 export class OpenPartitions {
@@ -47,9 +47,7 @@ export class OpenPartitions {
 /** Opens it for writing; its folder is made, and what is new in a folder outlives a power cut. */
 export function openForWriting(path: string): Partition {
   const folder = dirname(path)
-  if (mkdirSync(folder, { recursive: true, mode: 0o700 }) !== undefined) {
-    for (const made of [folder, dirname(folder), dirname(dirname(folder))]) syncFolder(made)
-  }
+  makeFolder(folder)
   closeSync(openSync(path, 'a', 0o600)) // SQLite gives its side files the mode of the database
   const partition = Partition.open(path)
   syncFolder(folder)

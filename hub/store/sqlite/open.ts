@@ -1,5 +1,5 @@
 // The store on SQLite: opens the file, starts the writer and the reader thread, and is the Store that the hub sees.
-import { chmodSync, closeSync, mkdirSync, openSync, statSync } from 'node:fs'
+import { chmodSync, closeSync, openSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Device, DeviceChange, DeviceId } from '../../../devices/device.ts'
 import { expiryOf, type Message, type QoS } from '../../../devices/message.ts'
@@ -23,6 +23,7 @@ import type {
   Watch,
 } from '../store.ts'
 import { figure, type SharedFigures, sharedFigures } from './figures.ts'
+import { makeFolder } from './folders.ts'
 import { SqliteJournal } from './journal.ts'
 import type { KeeperFunctions } from './keeper.ts'
 import type { QueryFunctions } from './query.ts'
@@ -289,7 +290,7 @@ class SqliteStore implements Store {
 /** The folder and the file for their owner only. SQLite gives its side files the mode of the database. Errors: a sentence. */
 function makePrivate(folder: string): void {
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 })
+    makeFolder(folder)
     restrict(folder, 0o700)
     const path = join(folder, 'mooring.db')
     closeSync(openSync(path, 'a', 0o600))

@@ -1,6 +1,7 @@
 // In the keeper thread, once, at the start: what a crash left in the folder of partitions.
-import { mkdirSync, readdirSync, rmSync } from 'node:fs'
+import { readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { makeFolder } from './folders.ts'
 import { Partition } from './partition.ts'
 
 /**
@@ -8,7 +9,7 @@ import { Partition } from './partition.ts'
  * is rolled back, which a reader could not do.
  */
 export function sweep(folder: string, onRecord: ReadonlySet<string>): void {
-  mkdirSync(folder, { recursive: true, mode: 0o700 })
+  makeFolder(folder)
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
     if (!entry.isDirectory()) continue
     for (const name of readdirSync(join(folder, entry.name))) {

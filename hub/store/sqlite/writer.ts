@@ -335,7 +335,10 @@ class Writer {
       this.#unsynced(flush)
       return true
     } catch (error) {
-      if (!isFull(error) && !isBusy(error)) throw error
+      if (!isFull(error) && !isBusy(error)) {
+        this.#fail(error as Error) // whoever asked for it, a read or the close: nothing is stored on a disk that failed
+        throw error
+      }
       this.#diskFullUntilMs = performance.now() + retryFlushMs
       this.#projection.letGo()
       return false
