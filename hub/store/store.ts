@@ -254,7 +254,7 @@ export interface Store {
   device(id: DeviceId): Promise<Device | undefined>
   readonly telemetry: Telemetry
   readonly sql: Sql
-  /** With `seal`, chunks are made of all points that were stored before the call, and rollups of days that are over, first. */
+  /** With `seal`, chunks are made of all points that were stored before the call, first. */
   status(options: { readonly seal: boolean }): Promise<StoreStatus>
   /**
    * Resolves with the device when the change is on disk, whatever the durability; undefined when it is not on record. Errors:

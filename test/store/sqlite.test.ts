@@ -14,8 +14,11 @@ import { storeContract } from './contract.ts'
 import { Diary, newFolder, openIn, pointsOf, publish, reading, stored } from './kit.ts'
 import { pastContract } from './past-contract.ts'
 import { sessionContract } from './session-contract.ts'
+import { copyAsKilled, rollAll } from './telemetry/inside.ts'
+import { telemetryContract } from './telemetry-contract.ts'
 
 storeContract('sqlite', openIn)
+telemetryContract('sqlite', openIn, { rollAll, copyAsKilled })
 sessionContract('sqlite', openIn)
 pastContract('sqlite', openIn)
 

@@ -23,7 +23,7 @@ export interface ChunkRow {
   readonly id: number
   readonly series: number
   readonly startMs: number
-  /** Of the last point, or the end of the last bucket (not included). */
+  /** Of the last point; of rollups the last millisecond of the last bucket. Included. */
   readonly endMs: number
   readonly count: number
   readonly bytes: Buffer

@@ -1,7 +1,7 @@
 // In a query thread: series thinned to what a screen can show, from the tier that is fine enough for its pixels.
 import { type Columns, joined, newest } from '../series/columns.ts'
 import { lttb } from '../series/lttb.ts'
-import { type Tier, tierMs } from '../series/rollup.ts'
+import { type Rollup, type Tier, tierMs } from '../series/rollup.ts'
 import { type NumberColumns, pointsOfRollup, thinMinMax } from '../series/thin.ts'
 import type { ChartAnswer, ChartQuery, ChartSeries, CoarseSpan } from '../telemetry.ts'
 import type { Budget } from './budget.ts'
@@ -88,8 +88,14 @@ function chartSeries(
     noteCoarse(coarse, asked, piece)
     let points = 0
     for (const of of rollup.counts) points += of
-    yield [rollup.lasts instanceof Float64Array ? pointsOfRollup(rollup) : { times: rollup.lastTimes, values: rollup.lasts }, points]
+    yield [isNumeric(rollup) ? pointsOfRollup(rollup) : { times: rollup.lastTimes, values: rollup.lasts }, points]
   }
+}
+
+/** True and false count as numbers in a rollup, and are drawn as what they are. */
+function isNumeric({ counts, numbers, firsts, lasts }: Rollup): boolean {
+  if (lasts instanceof Float64Array) return true
+  return counts.every((count, at) => numbers[at] === count && typeof firsts[at] === 'number' && typeof lasts[at] === 'number')
 }
 
 function finestAndCoarsest(tiers: ReadonlySet<Tier>): Tier[] {

@@ -193,7 +193,7 @@ function rollupChunksOf(series: number, rollup: Rollup): NewChunk[] {
   for (let start = 0; start < starts.length; start += bucketsPerChunk) {
     const end = Math.min(starts.length, start + bucketsPerChunk)
     const bytes = encodeRollup(rollup, start, end)
-    chunks.push({ series, startMs: starts[start]!, endMs: starts[end - 1]! + tierMs[tier], count: end - start, bytes })
+    chunks.push({ series, startMs: starts[start]!, endMs: starts[end - 1]! + tierMs[tier] - 1, count: end - start, bytes })
   }
   return chunks
 }

@@ -42,7 +42,7 @@ export class Upkeep {
     return this.#keeper
   }
 
-  /** Makes chunks of all points that were stored before the call, and the rollups of days that are over. */
+  /** Makes chunks of all points that were stored before the call. */
   async sealAll(): Promise<void> {
     await this.#writer.call('settleAll', [])
     await this.#inTurn(async () => {
