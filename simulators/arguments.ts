@@ -1,5 +1,6 @@
 // What stands after `npm run fleet --`.
 import type { Squad } from './fleet.ts'
+import { pastEverySeconds } from './past.ts'
 import { isProfileName, profiles } from './profiles/profiles.ts'
 import type { Hub } from './uplink.ts'
 
@@ -14,17 +15,31 @@ export interface Arguments {
   readonly hub: Hub
   /** Undefined: until Ctrl-C. */
   readonly seconds: number | undefined
+  /** How much of the past is sent first; undefined: none. */
+  readonly pastSeconds: number | undefined
   readonly everySeconds: number | undefined
   readonly seed: number
 }
 
 const devicesMax = 20_000 // one process may rarely open more files than this, and each device is one
 
+const unitSeconds = { s: 1, m: 60, h: 3600, d: 86_400, w: 604_800, y: 31_536_000 } as const
+const pastSecondsMax = 10 * unitSeconds.y
+
 const flags = {
   '--url': { takes: 'URL', default: 'mqtt://127.0.0.1:1883', says: 'where the hub speaks MQTT' },
   '--http': { takes: 'URL', default: 'http://127.0.0.1:8080', says: 'where it speaks HTTP and MQTT over WebSocket' },
   '--seconds': { takes: 'N', default: '', says: 'how long to run; without it until Ctrl-C' },
-  '--every': { takes: 'N', default: '', says: 'seconds between two readings of a device; without it as the profile says' },
+  '--past': {
+    takes: 'TIME',
+    default: '',
+    says: 'send the readings of this time first, such as 24h, 30d or 1y; ends then, unless --seconds says how long',
+  },
+  '--every': {
+    takes: 'N',
+    default: '',
+    says: `seconds between two readings; without it as the profile says, of the past ${pastEverySeconds}`,
+  },
   '--seed': { takes: 'N', default: '1', says: 'the same seed gives the same readings' },
 } as const
 type Flag = keyof typeof flags
@@ -60,6 +75,7 @@ export function readArguments(argv: readonly string[]): Arguments {
     squads,
     hub: { mqtt: urlOf('--url', 'mqtt:', values), http: urlOf('--http', 'http:', values) },
     seconds: positive('--seconds', values),
+    pastSeconds: pastOf(values),
     everySeconds: positive('--every', values),
     seed: positive('--seed', values) ?? 1,
   }
@@ -84,6 +100,7 @@ export function helpText(): string {
     ...table(rows),
     '',
     'For example: npm run fleet -- 200 thermostat 50 pump --seconds 60 --every 5',
+    'A year to look at: npm run fleet -- 10 thermostat --past 1y',
   ].join('\n')
 }
 
@@ -110,6 +127,15 @@ function positive(flag: Flag, values: ReadonlyMap<Flag, string>): number | undef
   const value = Number(text)
   if (text.trim() !== '' && Number.isFinite(value) && value > 0) return value
   throw new ArgumentError(`${flag} takes a number above 0; it was given "${text}".`)
+}
+
+function pastOf(values: ReadonlyMap<Flag, string>): number | undefined {
+  const text = values.get('--past')
+  if (text === undefined) return undefined
+  const [, amount, unit] = /^(\d+(?:\.\d+)?)([smhdwy])$/.exec(text) ?? []
+  const seconds = Number(amount) * unitSeconds[(unit ?? 's') as keyof typeof unitSeconds]
+  if (seconds > 0 && seconds <= pastSecondsMax) return seconds
+  throw new ArgumentError(`--past takes a time up to ten years such as 90m, 24h, 30d or 1y; it was given "${text}".`)
 }
 
 function isFlag(word: string): word is Flag {

@@ -11,6 +11,12 @@ export interface Squad {
   readonly profile: ProfileName
 }
 
+/** One device of the fleet. */
+export interface Member {
+  readonly profile: ProfileName
+  readonly id: string
+}
+
 export interface FleetOptions {
   readonly squads: readonly Squad[]
   readonly hub: Hub
@@ -30,7 +36,7 @@ export class Fleet {
   #spreadMs: number
 
   constructor({ squads, hub, everySeconds, seed = 1 }: FleetOptions) {
-    this.#devices = interleaved(squads).map(({ profile: name, id }) => {
+    this.#devices = membersOf(squads).map(({ profile: name, id }) => {
       const profile = profiles[name]
       return new Device(profile, lineOf(profile, id, hub), Random.of(seed, id), everySeconds ?? profile.everySeconds, this.report)
     })
@@ -62,7 +68,7 @@ export class Fleet {
 }
 
 /** Squads are mixed evenly, so that a fleet half started has some of each. */
-function interleaved(squads: readonly Squad[]): { profile: ProfileName; id: string }[] {
+export function membersOf(squads: readonly Squad[]): Member[] {
   const members = squads.flatMap(({ count, profile }, squad) =>
     Array.from({ length: count }, (_, index) => ({ profile, squad, index, place: (index + 0.5) / count })),
   )

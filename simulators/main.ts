@@ -2,7 +2,8 @@
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ArgumentError, type Arguments, helpText, readArguments } from './arguments.ts'
-import { Fleet } from './fleet.ts'
+import { Fleet, membersOf } from './fleet.ts'
+import { Past } from './past.ts'
 import { profiles } from './profiles/profiles.ts'
 import { Progress } from './progress.ts'
 import { grouped } from './report.ts'
@@ -22,7 +23,36 @@ try {
   process.exitCode = 1
 }
 
-async function run({ squads, hub, seconds, everySeconds, seed }: Arguments): Promise<void> {
+async function run(given: Arguments): Promise<void> {
+  if (given.pastSeconds === undefined) return runLive(given)
+  await mustAnswer(given.hub.http, '--http')
+  await sendPast(given, given.pastSeconds)
+  if (given.seconds !== undefined && !stop.signal.aborted && process.exitCode === undefined) await runLive(given)
+}
+
+async function sendPast({ squads, hub, everySeconds, seed }: Arguments, seconds: number): Promise<void> {
+  const past = new Past({ members: membersOf(squads), http: hub.http, seconds, everySeconds, seed })
+  console.log(
+    `Sending ${grouped(past.total)} readings of ${listed(squads)}, one every ${past.everySeconds} s since ${new Date(past.fromMs).toISOString()}; ` +
+      'Ctrl-C stops.',
+  )
+  const beganAtMs = performance.now()
+  const runSeconds = () => (performance.now() - beganAtMs) / 1000
+  const progress = new Progress(process.stdout, () => past.progressLine(runSeconds()))
+  progress.start()
+  try {
+    await past.send(stop.signal)
+  } catch (error) {
+    progress.stop()
+    console.error(`fleet: ${error instanceof Error ? error.message : error}`)
+    process.exitCode = 1
+  }
+  progress.stop()
+  if (past.refused > 0) process.exitCode = 1
+  console.log(`The past of ${grouped(membersOf(squads).length)} devices, ${runSeconds().toFixed(1)} s\n${past.report(runSeconds())}`)
+}
+
+async function runLive({ squads, hub, seconds, everySeconds, seed }: Arguments): Promise<void> {
   const wires = squads.map(({ profile }) => profiles[profile].wire)
   if (wires.some(usesMqttPort)) await mustAnswer(hub.mqtt, '--url')
   if (!wires.every(usesMqttPort)) await mustAnswer(hub.http, '--http')
@@ -31,9 +61,7 @@ async function run({ squads, hub, seconds, everySeconds, seed }: Arguments): Pro
   const beganAtMs = performance.now()
   const runSeconds = () => (performance.now() - beganAtMs) / 1000
   const progress = new Progress(process.stdout, () => fleet.report.progressLine(fleet.size, runSeconds()))
-  console.log(
-    `Starting ${squads.map(({ count, profile }) => `${grouped(count)} ${profile}`).join(', ')}; Ctrl-C stops them and prints the report.`,
-  )
+  console.log(`Starting ${listed(squads)}; Ctrl-C stops them and prints the report.`)
   progress.start()
   const started = fleet.start()
   await sleep(seconds === undefined ? 0x7fff_ffff : seconds * 1000, undefined, { signal: stop.signal }).catch(() => {})
@@ -41,6 +69,10 @@ async function run({ squads, hub, seconds, everySeconds, seed }: Arguments): Pro
   await started
   progress.stop()
   console.log(`${grouped(fleet.size)} devices, ${runSeconds().toFixed(1)} s\n${report}`)
+}
+
+function listed(squads: Arguments['squads']): string {
+  return squads.map(({ count, profile }) => `${grouped(count)} ${profile}`).join(', ')
 }
 
 /** A fleet that hammers a closed port tells nobody anything. */

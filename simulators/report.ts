@@ -71,6 +71,7 @@ function milliseconds(value: number): string {
   return `${value < 10 ? value.toFixed(2) : value.toFixed(0)} ms`
 }
 
-function clockOf(seconds: number): string {
+/** `3:07`; an hour is 60 of these minutes. */
+export function clockOf(seconds: number): string {
   return `${Math.floor(seconds / 60)}:${String(Math.floor(seconds % 60)).padStart(2, '0')}`
 }

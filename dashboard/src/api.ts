@@ -15,6 +15,15 @@ export interface DevicePage {
   readonly next: string | null
 }
 
+export type Tier = 'raw' | 'minute' | 'hour' | 'day'
+
+/** Where only coarser data is left than was asked for; `tier` null: where none is. */
+export interface CoarseSpan {
+  readonly from: number
+  readonly to: number
+  readonly tier: Tier | null
+}
+
 export interface Telemetry {
   readonly from: number
   readonly to: number
@@ -24,6 +33,9 @@ export interface Telemetry {
     readonly values: readonly MetricValue[]
     readonly count: number
     readonly thinned: boolean
+    /** The finest and the coarsest it was made from. */
+    readonly tiers: readonly Tier[]
+    readonly coarse: readonly CoarseSpan[]
   }[]
 }
 
@@ -87,13 +99,14 @@ export function loadDevice(deviceId: string, signal?: AbortSignal): Promise<Foun
   return get<FoundDevice>(`/v1/devices/${encodeURIComponent(deviceId)}`, signal)
 }
 
-/** History of some metrics from `fromMs` to now, thinned by the hub to about `points` each. */
+/** History of some metrics, thinned by the hub to about `points` each. A live one reaches to the newest point, whatever the clocks say. */
 export function loadTelemetry(
   deviceId: string,
-  ask: { metrics: readonly string[]; fromMs: number; points: number },
+  ask: { metrics: readonly string[]; fromMs: number; toMs: number; live: boolean; points: number },
   signal: AbortSignal,
 ): Promise<Telemetry> {
   const parameters = new URLSearchParams({ from: String(Math.floor(ask.fromMs)), points: String(ask.points) })
+  if (!ask.live) parameters.set('to', String(Math.ceil(ask.toMs)))
   for (const metric of ask.metrics) parameters.append('metric', metric)
   return get<Telemetry>(`/v1/devices/${encodeURIComponent(deviceId)}/telemetry?${parameters}`, signal)
 }

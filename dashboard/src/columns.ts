@@ -3,6 +3,9 @@
 
 /** Silence longer than this many usual steps is drawn as a gap. */
 const gapSteps = 5
+/** The same of a thinned history, in the steps around it: those are parts of one stretch, and a silence is at least two. */
+const thinnedGapSteps = 3
+const neverThinned = () => 0
 const capacityMin = 256
 /** Steps looked at for the usual one: enough for a median, cheap enough for every drawing. */
 const stepsSampled = 255
@@ -87,13 +90,18 @@ export function usualStep(times: Float64Array): number {
  *
  * A step has to be long for the whole chart and for its place in it. A week's history is thinned to minutes and goes on live in
  * seconds: once the seconds are the majority, the minutes before them are still no gaps.
+ *
+ * Where the hub sent the lowest and the highest point of each stretch, `columnMs` says how long these are around a moment. Two points of
+ * neighbouring stretches may be two of them apart without a silence; past that, one stretch at least had no points.
  */
-export function gapsIn(times: Float64Array): number[] {
+export function gapsIn(times: Float64Array, columnMs: (atMs: number) => number = neverThinned): number[] {
   const longestMs = usualStep(times) * gapSteps
   const gaps: number[] = []
   for (let i = 0; i + 1 < times.length; i++) {
     const step = times[i + 1]! - times[i]!
-    if (step > longestMs && step > usualStepNear(times, i) * gapSteps) gaps.push(i)
+    const column = columnMs(times[i]!)
+    const isLong = column > 0 ? step > column * 2 : step > longestMs
+    if (isLong && step > usualStepNear(times, i) * (column > 0 ? thinnedGapSteps : gapSteps)) gaps.push(i)
   }
   return gaps
 }

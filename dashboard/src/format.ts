@@ -16,7 +16,24 @@ const threeDigits = new Intl.NumberFormat('en', { maximumSignificantDigits: 3 })
 const compact = new Intl.NumberFormat('en', { notation: 'compact', maximumSignificantDigits: 3 })
 const exact = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'long' })
 const dayAndTime = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' })
-const day = new Intl.DateTimeFormat('en-GB', { weekday: 'short', day: 'numeric' })
+const weekday = new Intl.DateTimeFormat('en-GB', { weekday: 'short', day: 'numeric' })
+const day = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short' })
+const dayOfYear = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', year: 'numeric' })
+const month = new Intl.DateTimeFormat('en-GB', { month: 'short' })
+const minuteOfYear = new Intl.DateTimeFormat('en-GB', {
+  day: 'numeric',
+  month: 'short',
+  year: 'numeric',
+  hour: '2-digit',
+  minute: '2-digit',
+})
+const secondOfDay = new Intl.DateTimeFormat('en-GB', {
+  day: 'numeric',
+  month: 'short',
+  hour: '2-digit',
+  minute: '2-digit',
+  second: '2-digit',
+})
 const toMinute = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' })
 const toSecond = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' })
 
@@ -80,14 +97,35 @@ export function exactTime(atMs: number): string {
   return exact.format(atMs)
 }
 
-export function clockTime(atMs: number): string {
-  return toSecond.format(atMs)
+/** A moment in a picture of this length: as exact as it can be told apart there. */
+export function momentIn(atMs: number, spanMs: number): string {
+  if (spanMs > 90 * dayMs) return minuteOfYear.format(atMs)
+  if (spanMs > 2 * dayMs) return dayAndTime.format(atMs)
+  return (spanMs > 12 * hourMs ? secondOfDay : toSecond).format(atMs)
 }
 
-/** A label of the time axis; `stepMs` is the distance to the next one. */
+export function dateTime(atMs: number): string {
+  return minuteOfYear.format(atMs)
+}
+
+export function date(atMs: number): string {
+  return dayOfYear.format(atMs)
+}
+
+/** A label of the time axis; `stepMs` is the distance to the next one. The first of a year, a day bears its name. */
 export function axisTime(atMs: number, stepMs: number): string {
-  if (stepMs >= dayMs) return day.format(atMs)
+  const at = new Date(atMs)
+  if (stepMs >= 28 * dayMs) return at.getMonth() === 0 ? String(at.getFullYear()) : month.format(atMs)
+  if (stepMs >= 2 * dayMs) return day.format(atMs)
+  if (stepMs >= dayMs) return weekday.format(atMs)
+  if (stepMs >= minuteMs && at.getHours() === 0 && at.getMinutes() === 0) return weekday.format(atMs)
   return (stepMs >= minuteMs ? toMinute : toSecond).format(atMs)
+}
+
+/** As the browser's field for a date and a time wants it: local, to the second. */
+export function fieldTime(atMs: number): string {
+  const local = new Date(atMs - new Date(atMs).getTimezoneOffset() * minuteMs)
+  return local.toISOString().slice(0, 19)
 }
 
 function roughly(ms: number): string {

@@ -43,9 +43,16 @@ export function go(address: string): void {
 
 /** Changes one parameter without a new history entry: nobody wants to go back letter by letter. */
 export function setQuery(name: string, value: string): void {
+  setQueries({ [name]: value })
+}
+
+/** The same of several; an empty one is taken away. */
+export function setQueries(values: Readonly<Record<string, string>>): void {
   const changed = new URLSearchParams(query.peek())
-  if (value === '') changed.delete(name)
-  else changed.set(name, value)
+  for (const [name, value] of Object.entries(values)) {
+    if (value === '') changed.delete(name)
+    else changed.set(name, value)
+  }
   const text = changed.toString()
   history.replaceState(history.state, '', text === '' ? location.pathname : `${location.pathname}?${text}`)
   query.value = changed

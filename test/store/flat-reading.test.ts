@@ -142,16 +142,16 @@ test('whatever it reads, the general reader reads as well, to the same points', 
   const valid = fc.array(member, { maxLength: 6 }).map((members) => `{${members.join(',')}}`)
   const timed = fc.tuple(fc.oneof(fc.nat(), fc.double()), valid).map(([ts, values]) => `{"ts":${JSON.stringify(ts)},"values":${values}}`)
   const one = fc.oneof(valid, timed)
-  const any = fc.oneof(
+  const either = fc.oneof(
     one,
     fc.array(one, { maxLength: 4 }).map((readings) => `[${readings.join(',')}]`),
   )
-  const mutated = fc.tuple(any, fc.nat(), fc.constantFrom('', ',', '"', '}', '0', ' ', 'e')).map(([text, at, mark]) => {
+  const mutated = fc.tuple(either, fc.nat(), fc.constantFrom('', ',', '"', '}', '0', ' ', 'e')).map(([text, at, mark]) => {
     const place = at % (text.length + 1)
     return text.slice(0, place) + mark + text.slice(place + (mark === '' ? 1 : 0))
   })
   fc.assert(
-    fc.property(fc.oneof(any, mutated), (text) => {
+    fc.property(fc.oneof(either, mutated), (text) => {
       const found = flat(text, device)
       if (found !== undefined) assert.deepEqual(found, general(text), text)
     }),

@@ -1,69 +1,90 @@
-// One live chart of one metric. uPlot draws; this decides when, where the gaps are and what stands at the end of the line.
+// One chart of one metric. uPlot draws; this decides when, and says in words what is drawn.
 import { effect, signal } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
 import uPlot from 'uplot'
-import { gapsIn, lonelyPoints } from '../columns.ts'
-import { axisTime, clockTime, shortNumber } from '../format.ts'
+import { count, date, dateTime } from '../format.ts'
 import type { Series } from '../history.ts'
+import { rangesMs, spanOf, type View } from '../range.ts'
 import { hubNow, now } from '../state.ts'
 import { words } from '../words.ts'
+import { dragToZoom } from './drag.ts'
+import { chartHeight, plotOptions, valueText } from './plot.ts'
 import { colours } from './theme.ts'
 
-export const chartHeight = 168
-
-const lineWidth = 1.5
-const gapWidthMin = 3
-/** Room for the newest value, right of "now". */
-const endWidth = 64
-const axisFont = '11px system-ui, sans-serif'
-const endFont = '550 13px system-ui, sans-serif'
+/** Up to this many ms a pixel each live value is drawn at once; in longer ranges it would move nothing that can be seen. */
+const pixelMsAtOnce = 2_000
+const drawEveryMsMax = 10_000
+const coarseSpansNamed = 2
+const dayMs = 86_400_000
 
 interface Drawn {
-  draw(): void
+  /** Time went on, or a value came. */
+  onTime(): void
 }
 
 const onScreen = new Set<Drawn>()
 let drawRequest = 0
 
-/** All charts on screen are drawn with the next frame, however often this is called before it. */
+/** All charts on screen that go on live are drawn with the next frame, however often this is called before it. */
 export function drawCharts(): void {
   if (drawRequest !== 0) return
   drawRequest = requestAnimationFrame(() => {
     drawRequest = 0
-    for (const chart of onScreen) chart.draw()
+    for (const chart of onScreen) chart.onTime()
   })
 }
 
 export interface ChartProps {
   readonly series: Series
   readonly boolean: boolean
-  readonly rangeMs: number
-  readonly rangeName: string
+  readonly view: View
+  /** The view in words. */
+  readonly range: string
+  readonly onZoom: (fromMs: number, toMs: number) => void
+  readonly onBack: () => void
 }
 
-export function Chart({ series, boolean, rangeMs, rangeName }: ChartProps) {
+export function Chart(props: ChartProps) {
+  const { series, boolean, view, range } = props
   const place = useRef<HTMLDivElement>(null)
   const pointed = useRef(signal('')).current
   const empty = useRef(signal(false)).current
+  const latest = useRef(props)
+  latest.current = props
+  const draw = useRef<() => void>(() => {})
 
   useEffect(() => {
     const element = place.current!
-    const plot = new uPlot(options(boolean, element.clientWidth, pointed), [[], []], element)
+    const plot = new uPlot(plotOptions({ series: () => latest.current.series, boolean, pointed }, element.clientWidth), [[], []], element)
+    let drawnAtMs = 0
+    let visible = false
+    draw.current = () => {
+      if (!visible) return
+      const { series, view } = latest.current
+      const toMs = now.peek() > hubNow() - 1_500 ? hubNow() : now.peek() // stale: time stands still
+      const span = spanOf(view, toMs)
+      drawnAtMs = toMs
+      if (series.liveMs !== null) series.columns.trim(toMs - series.liveMs)
+      empty.value = !hasPointsIn(series, span.fromMs, span.toMs)
+      plot.batch(() => {
+        plot.setData([series.columns.times, series.columns.values], false)
+        plot.setScale('x', { min: span.fromMs, max: span.toMs })
+      })
+    }
     const drawn: Drawn = {
-      draw() {
-        const toMs = now.peek() > hubNow() - 1_500 ? hubNow() : now.peek() // stale: time stands still
-        series.columns.trim(toMs - rangeMs)
-        empty.value = series.columns.length === 0
-        plot.batch(() => {
-          plot.setData([series.columns.times, series.columns.values], false)
-          plot.setScale('x', { min: toMs - rangeMs, max: toMs })
-        })
+      onTime() {
+        const { view } = latest.current
+        if (view.is === 'still') return
+        const pixelMs = rangesMs[view.name] / Math.max(1, plot.over.clientWidth)
+        if (pixelMs > pixelMsAtOnce && hubNow() - drawnAtMs < Math.min(pixelMs / 4, drawEveryMsMax)) return
+        draw.current()
       },
     }
     const seen = new IntersectionObserver(([entry]) => {
-      if (entry?.isIntersecting) {
+      visible = entry?.isIntersecting === true
+      if (visible) {
         onScreen.add(drawn)
-        drawn.draw()
+        draw.current()
       } else onScreen.delete(drawn)
     })
     const sized = new ResizeObserver(() => {
@@ -71,26 +92,46 @@ export function Chart({ series, boolean, rangeMs, rangeName }: ChartProps) {
     })
     seen.observe(element)
     sized.observe(element)
+    const stopDrag = dragToZoom(
+      plot,
+      (fromMs, toMs) => latest.current.onZoom(fromMs, toMs),
+      () => latest.current.onBack(),
+    )
     const stopTheme = effect(() => {
       colours.value
       plot.redraw(false)
     })
     return () => {
       stopTheme()
+      stopDrag()
       sized.disconnect()
       seen.disconnect()
       onScreen.delete(drawn)
       plot.destroy()
     }
-  }, [series, boolean, rangeMs])
+  }, [boolean])
 
+  // The old points stay, scaled to the new range, until those of the new range are here.
+  useEffect(() => draw.current(), [series, view])
+
+  const made = madeOf(series)
   return (
     <figure class="chart" id={`chart-${series.metric}`}>
       <figcaption>
         <h3>{series.metric}</h3>
         <span class="pointed">{pointed}</span>
       </figcaption>
-      <div class="plot" ref={place} role="img" aria-label={words.device.chartLabel(series.metric, rangeName)} />
+      <div
+        class="plot"
+        ref={place}
+        role="img"
+        title={words.device.dragHint}
+        aria-label={words.device.chartLabel(series.metric, range)}
+        aria-description={describe(series, boolean)}
+      />
+      <p class="made" title={made}>
+        {made}
+      </p>
       <NoPoints empty={empty} />
     </figure>
   )
@@ -100,123 +141,39 @@ function NoPoints({ empty }: { empty: { readonly value: boolean } }) {
   return empty.value ? <p class="no-points">{words.device.noPoints}</p> : null
 }
 
-function options(boolean: boolean, width: number, pointed: { value: string }): uPlot.Options {
-  const value = (n: number) => (boolean ? words.device.boolean[n >= 0.5 ? 1 : 0] : shortNumber(n))
-  return {
-    width,
-    height: chartHeight,
-    ms: 1,
-    padding: [12, endWidth, 0, 0],
-    legend: { show: false },
-    cursor: {
-      y: false,
-      drag: { x: false, y: false },
-      sync: { key: 'device', scales: ['x', null] },
-      points: { size: 7, width: 0, fill: () => colours.peek().accent },
-    },
-    scales: { x: { time: true }, y: { range: (_, min, max) => (boolean ? [-0.15, 1.15] : valueRange(min, max)) } },
-    axes: [xAxis(), yAxis(boolean, value)],
-    series: [
-      {},
-      {
-        width: lineWidth,
-        stroke: () => colours.peek().accent,
-        fill: () => colours.peek().accentFaint,
-        fillTo: (plot) => plot.scales['y']?.min ?? 0,
-        ...(boolean ? { paths: uPlot.paths.stepped!({ align: 1 }) } : {}),
-        gaps: (plot) => gapPixels(plot, boolean),
-        points: {
-          size: 5,
-          width: 0,
-          fill: () => colours.peek().accent,
-          show: true,
-          filter: (plot) => lonelyPoints(plot.data[0].length, visibleGaps(plot)),
-        },
-      },
-    ],
-    hooks: {
-      draw: [(plot) => drawEnd(plot, value)],
-      setCursor: [
-        (plot) => {
-          const { idx, left } = plot.cursor
-          const time = idx == null ? undefined : plot.data[0][idx]
-          pointed.value = time === undefined || (left ?? -1) < 0 ? '' : `${clockTime(time)}  ${value(plot.data[1]![idx!]!)}`
-        },
-      ],
-    },
+/** The line enters from a point before the range, which is therefore no sign of an empty one. */
+function hasPointsIn({ columns: { times } }: Series, fromMs: number, toMs: number): boolean {
+  return times.length > 0 && times[0]! <= toMs && times[times.length - 1]! >= fromMs
+}
+
+/** What the picture is made from, when it is not simply all points. */
+function madeOf({ tiers, coarse, thinnedFrom }: Series): string {
+  const { device } = words
+  const thinned = thinnedFrom === null ? '' : device.thinned(count(thinnedFrom))
+  const parts =
+    tiers.at(-1) === undefined || tiers.at(-1) === 'raw'
+      ? [thinned]
+      : [device.made(tiers.map((tier) => device.tiers[tier]).reverse(), thinned)]
+  for (const { from, to, tier } of coarse.slice(0, coarseSpansNamed)) {
+    const text = to - from < 2 * dayMs ? dateTime : date
+    parts.push(device.coarse[tier ?? 'nothing'](text(from), text(to)))
   }
+  if (coarse.length > coarseSpansNamed) parts.push(device.coarse.more(count(coarse.length - coarseSpansNamed)))
+  return parts.filter((part) => part !== '').join(' · ')
 }
 
-/** Wide enough for a flat line to lie in the middle, and rounded outward so that the scale does not tremble with each value. */
-function valueRange(min: number | null, max: number | null): [number, number] {
-  if (min === null || max === null) return [0, 1]
-  if (min === max) return [min - Math.max(1, Math.abs(min) * 0.1), max + Math.max(1, Math.abs(max) * 0.1)]
-  const [low, high] = uPlot.rangeNum(min, max, 0.1, true)
-  return [low ?? min, high ?? max]
-}
-
-function xAxis(): uPlot.Axis {
-  return {
-    stroke: () => colours.peek().faint,
-    font: axisFont,
-    size: 24,
-    gap: 6,
-    space: 64,
-    grid: { show: false },
-    ticks: { show: false },
-    values: (_, splits, _axis, _space, stepMs) => splits.map((at) => axisTime(at, stepMs)),
+/** For those who do not see the picture. */
+function describe({ columns: { values } }: Series, boolean: boolean): string {
+  if (values.length === 0) return words.device.noPoints
+  let [low, high] = [values[0]!, values[0]!]
+  for (const value of values) {
+    if (value < low) low = value
+    if (value > high) high = value
   }
-}
-
-function yAxis(boolean: boolean, value: (n: number) => string | undefined): uPlot.Axis {
-  return {
-    stroke: () => colours.peek().faint,
-    font: axisFont,
-    size: 52,
-    gap: 8,
-    space: 32,
-    grid: { stroke: () => colours.peek().line, width: 1 },
-    ticks: { show: false },
-    ...(boolean ? { splits: () => [0, 1] } : {}),
-    values: (_, splits) => splits.map((n) => value(n) ?? ''),
-  }
-}
-
-/** A gap of a pixel or two tells nothing and looks like a fault of the screen. */
-function visibleGaps(plot: uPlot): number[] {
-  const times = plot.data[0] as Float64Array
-  const { min, max } = plot.scales['x']!
-  const leastMs = (((max ?? 0) - (min ?? 0)) * gapWidthMin * devicePixelRatio) / Math.max(1, plot.bbox.width)
-  return gapsIn(times).filter((i) => times[i + 1]! - times[i]! > leastMs)
-}
-
-function gapPixels(plot: uPlot, boolean: boolean): uPlot.Series.Gaps {
-  const at = (i: number) => Math.round(plot.valToPos(plot.data[0][i]!, 'x', true))
-  // A step rises at the end of the gap: without the stroke's width more, half of that rise would be seen.
-  const more = boolean ? Math.ceil(lineWidth * devicePixelRatio) : 0
-  return visibleGaps(plot).map((i) => [at(i), at(i + 1) + more])
-}
-
-/** The newest value in words at the right end of its line. */
-function drawEnd(plot: uPlot, value: (n: number) => string | undefined): void {
-  const times = plot.data[0]
-  const last = times.length - 1
-  const newest = plot.data[1]?.[last]
-  if (last < 0 || newest == null) return
-  const { ctx, bbox } = plot
-  const ratio = devicePixelRatio
-  const x = Math.min(plot.valToPos(times[last]!, 'x', true), bbox.left + bbox.width)
-  if (x < bbox.left) return
-  const y = plot.valToPos(newest, 'y', true)
-  ctx.save()
-  ctx.fillStyle = colours.peek().accent
-  ctx.beginPath()
-  ctx.arc(x, y, 2.5 * ratio, 0, 2 * Math.PI)
-  ctx.fill()
-  ctx.font = endFont.replace('13px', `${13 * ratio}px`)
-  ctx.textAlign = 'left'
-  ctx.textBaseline = 'middle'
-  ctx.fillStyle = colours.peek().text
-  ctx.fillText(value(newest) ?? '', x + 8 * ratio, y)
-  ctx.restore()
+  const [lowest, highest, newest] = [low, high, values[values.length - 1]!].map((value) => valueText(value, boolean)) as [
+    string,
+    string,
+    string,
+  ]
+  return words.device.chartSays(count(values.length), lowest, highest, newest)
 }

@@ -1,51 +1,53 @@
 // The charts of one device: one time range for all of them, history first, then live.
 import { useSignal } from '@preact/signals'
-import { useEffect, useMemo, useState } from 'preact/hooks'
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { Problem } from '../api.ts'
 import type { Entry } from '../fleet.ts'
-import { count } from '../format.ts'
+import { count, dateTime } from '../format.ts'
 import { History } from '../history.ts'
-import { query, setQuery } from '../router.ts'
+import { narrower, shifted, spanOf, still, type View, viewOf } from '../range.ts'
+import { query } from '../router.ts'
 import { epoch, hubNow, now, onChanges, stale, waitFor } from '../state.ts'
 import { words } from '../words.ts'
-import { Chart, chartHeight, drawCharts } from './chart.tsx'
+import { Chart, drawCharts } from './chart.tsx'
 import { ProblemNotice } from './notice.tsx'
+import { chartHeight, plotPadding } from './plot.ts'
+import { RangeBar, rangePressed, Trail } from './range-bar.tsx'
 
-type RangeName = keyof typeof words.device.ranges
-
-const minuteMs = 60_000
-const rangeMs = { '5m': 5 * minuteMs, '1h': 60 * minuteMs, '24h': 24 * 60 * minuteMs, '7d': 7 * 24 * 60 * minuteMs }
-const rangeNames = Object.keys(rangeMs) as RangeName[]
 /** A device may have a thousand metrics; nobody reads a thousand charts, and each asks the hub for its history. */
 const chartsAtFirst = 24
-const pointsMax = 1_600
+const pointsMax = 4_000
+const pointsMin = 100
+const captionsHeight = 46
 
 export function Charts({ entry, metrics }: { entry: Entry; metrics: readonly string[] }) {
-  const asked = query.value.get('range')
-  const range = rangeNames.find((name) => name === asked) ?? '5m'
+  const text = query.value.toString()
+  const view = useMemo(() => viewOf(query.value), [text])
+  const trail = useMemo(() => new Trail(), [entry])
   const [shownMax, setShownMax] = useState(chartsAtFirst)
   const tries = useSignal(0)
+  const grid = useRef<HTMLDivElement>(null)
   const shown = metrics.slice(0, shownMax)
   const history = useMemo(() => new History(entry.id, () => tries.value++), [entry])
 
   useEffect(() => {
     if (epoch.value === 0) return
     const abort = new AbortController()
-    const ask = { metrics: shown, fromMs: hubNow() - rangeMs[range], points: Math.min(pointsMax, innerWidth * 2) }
+    const ask = { metrics: shown, ...spanOf(view, hubNow()), live: view.is === 'live', points: pointsFor(grid.current) }
     const read = async () => {
       try {
         await waitFor(history.load(ask, abort.signal))
-        drawCharts()
+        if (!ask.live) return
         await history.readAgain(ask, abort.signal)
         drawCharts()
       } catch (error) {
-        // Charts that are there stay, and the band above says why they stand still.
-        if (error instanceof Problem && history.series.peek() === null) history.problem.value = error
+        // Charts that are there stay. While the live view is lost, the band above says why they stand still.
+        if (error instanceof Problem && !(stale.peek() && history.series.peek() !== null)) history.problem.value = error
       }
     }
     read()
     return () => abort.abort()
-  }, [history, epoch.value, tries.value, range, shown.join('\n')])
+  }, [history, epoch.value, tries.value, view, shown.join('\n')])
 
   useEffect(() => {
     const stopChanges = onChanges(({ devices, metrics, times, values }) => {
@@ -64,24 +66,30 @@ export function Charts({ entry, metrics }: { entry: Entry; metrics: readonly str
     }
   }, [history])
 
+  useRangeKeys(view, trail)
+
   const series = history.series.value
+  const range =
+    view.is === 'live' ? words.device.last(words.device.ranges[view.name]) : words.device.span(dateTime(view.fromMs), dateTime(view.toMs))
   return (
     <section class="charts">
       <div class="line">
         <h2>{words.device.charts}</h2>
-        <Ranges chosen={range} />
+        <RangeBar view={view} trail={trail} />
       </div>
       {history.problem.value === null ? null : <ProblemNotice problem={history.problem.value} again={() => tries.value++} />}
-      <div class="grid">
+      <div class="grid" ref={grid}>
         {series === null
-          ? shown.map((metric) => <div class="chart" key={metric} style={{ height: chartHeight + 24 }} />)
+          ? shown.map((metric) => <div class="chart" key={metric} style={{ height: chartHeight + captionsHeight }} />)
           : series.map((one) => (
               <Chart
                 key={one.metric}
                 series={one}
                 boolean={typeof entry.latest.get(one.metric)?.peek().value === 'boolean'}
-                rangeMs={rangeMs[range]}
-                rangeName={words.device.ranges[range]}
+                view={view}
+                range={range}
+                onZoom={(fromMs, toMs) => trail.zoom(view, still(fromMs, toMs))}
+                onBack={() => trail.back(view)}
               />
             ))}
       </div>
@@ -94,15 +102,28 @@ export function Charts({ entry, metrics }: { entry: Entry; metrics: readonly str
   )
 }
 
-function Ranges({ chosen }: { chosen: RangeName }) {
-  return (
-    <fieldset class="choice">
-      <legend class="hidden">{words.device.range}</legend>
-      {rangeNames.map((name) => (
-        <button key={name} type="button" aria-pressed={name === chosen} onClick={() => setQuery('range', name === '5m' ? '' : name)}>
-          {words.device.ranges[name]}
-        </button>
-      ))}
-    </fieldset>
-  )
+function useRangeKeys(view: View, trail: Trail): void {
+  useEffect(() => {
+    const onKey = (event: Event) => {
+      switch (event instanceof CustomEvent ? event.detail : '') {
+        case '[':
+          return trail.move(shifted(view, -1, hubNow()))
+        case ']':
+          return trail.move(shifted(view, 1, hubNow()))
+        case '-':
+          return trail.back(view)
+        case '+':
+        case '=':
+          return trail.zoom(view, narrower(view, hubNow()))
+      }
+    }
+    addEventListener(rangePressed, onKey)
+    return () => removeEventListener(rangePressed, onKey)
+  }, [view, trail])
+}
+
+/** Two for each pixel that points are drawn on: the lowest and the highest. */
+function pointsFor(grid: HTMLElement | null): number {
+  const width = (grid?.firstElementChild?.clientWidth ?? innerWidth) - plotPadding
+  return Math.min(pointsMax, Math.max(pointsMin, Math.round(width * Math.min(devicePixelRatio, 2)) * 2))
 }

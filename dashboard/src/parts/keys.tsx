@@ -4,6 +4,7 @@ import { useEffect, useRef } from 'preact/hooks'
 import { go, route } from '../router.ts'
 import { words } from '../words.ts'
 import { rowMove } from './device-rows.ts'
+import { type RangeKey, rangeKeys, rangePressed } from './range-bar.tsx'
 
 export const keysShown = signal(false)
 
@@ -64,6 +65,8 @@ function onKey(key: string): boolean {
   chordUntilMs = 0
   if (chord && key === 'd') return goTo('/devices')
   if (chord && key === 'h') return goTo('/hub')
+  if (route.peek().page === 'device' && rangeKeys.includes(key as RangeKey))
+    return dispatchEvent(new CustomEvent(rangePressed, { detail: key }))
   switch (key) {
     case 'g':
       chordUntilMs = performance.now() + chordMs

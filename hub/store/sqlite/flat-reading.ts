@@ -1,6 +1,7 @@
 // The commonest readings, read straight from their bytes: a flat object of metrics the device has sent before, in their usual order, with
-// plain numbers or true and false; the same as `values` behind a `ts`; or an array of these. Whatever is not exactly that is left to devices/telemetry.ts, which knows all forms and says what is
-// wrong. It gives the same points in 0.5 µs for six numbers where JSON.parse and what belongs to it take 2.2 µs.
+// plain numbers or true and false; the same as `values` behind a `ts`; or an array of these. Whatever is not exactly that is left to
+// devices/telemetry.ts, which knows all forms and says what is wrong. It gives the same points in 0.5 µs for six numbers where JSON.parse and
+// what belongs to it take 2.2 µs.
 import { limits } from '../../limits.ts'
 import type { DeviceState } from './device-state.ts'
 

@@ -1,5 +1,5 @@
 // In a query thread: series thinned to what a screen can show, from the tier that is fine enough for its pixels.
-import { type Columns, joined, newest } from '../series/columns.ts'
+import { type Columns, joined, newest, numbersOf } from '../series/columns.ts'
 import { lttb } from '../series/lttb.ts'
 import { type Rollup, type Tier, tierMs } from '../series/rollup.ts'
 import { type NumberColumns, pointsOfRollup, thinMinMax } from '../series/thin.ts'
@@ -64,8 +64,7 @@ function chartSeries(
   }
   coarse.push(...budget.damaged.slice(damagedBefore))
   const all = joined(parts)
-  const thin =
-    all.values instanceof Float64Array ? (method === 'lttb' ? lttb : thinMinMax)(all as NumberColumns, pointsMax) : newest(all, pointsMax)
+  const thin = thinned(all, pointsMax, method)
   return {
     device,
     metric,
@@ -88,7 +87,7 @@ function chartSeries(
     noteCoarse(coarse, asked, piece)
     let points = 0
     for (const of of rollup.counts) points += of
-    yield [isNumeric(rollup) ? pointsOfRollup(rollup) : { times: rollup.lastTimes, values: rollup.lasts }, points]
+    yield [drawnOf(rollup), points]
   }
 }
 
@@ -96,6 +95,23 @@ function chartSeries(
 function isNumeric({ counts, numbers, firsts, lasts }: Rollup): boolean {
   if (lasts instanceof Float64Array) return true
   return counts.every((count, at) => numbers[at] === count && typeof firsts[at] === 'number' && typeof lasts[at] === 'number')
+}
+
+function thinned(all: Columns, pointsMax: number, method: ChartQuery['method']): Columns {
+  const thin = method === 'lttb' ? lttb : thinMinMax
+  if (all.values instanceof Float64Array) return thin(all as NumberColumns, pointsMax)
+  if (!all.values.every((value) => typeof value === 'boolean')) return newest(all, pointsMax)
+  const { times, values } = thin({ times: all.times, values: numbersOf(all.values) }, pointsMax)
+  return { times, values: Array.from(values, (value) => value === 1) }
+}
+
+/** Of true and false, too, the lowest and the highest: whether a bucket had both. */
+function drawnOf(rollup: Rollup): Columns {
+  const { lasts, lastTimes } = rollup
+  if (isNumeric(rollup)) return pointsOfRollup(rollup)
+  if (!lasts.every((value) => typeof value === 'boolean')) return { times: lastTimes, values: lasts }
+  const { times, values } = pointsOfRollup(rollup)
+  return { times, values: Array.from(values, (value) => value === 1) }
 }
 
 function finestAndCoarsest(tiers: ReadonlySet<Tier>): Tier[] {
