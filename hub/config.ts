@@ -140,7 +140,8 @@ const names = Object.keys(settings) as SettingName[]
 const defaultFile = 'mooring.toml'
 
 /** MOORING_* variables that are not for the hub: what tests read, and what Kubernetes sets for a service of this name (`tcp://…` is its too). */
-const foreignVariables = /^MOORING_((TEST|FUZZ|HOP|KILL|SIMULATION)_|(.+_)?SERVICE_(HOST|PORT)|(.+_)?PORT_\d+_(TCP|UDP|SCTP))/
+const foreignVariables =
+  /^MOORING_((TEST|FUZZ|HOP|KILL|POWER|SIMULATION|TELEMETRY)_|(.+_)?SERVICE_(HOST|PORT)|(.+_)?PORT_\d+_(TCP|UDP|SCTP))/
 
 /** Flags win over the environment, the environment over the file, the file over the default. Throws `SettingError`. */
 export function readConfiguration(argv: readonly string[], environment: Readonly<Record<string, string | undefined>>): Configuration {

@@ -83,7 +83,7 @@ function isInstalled(program: string): boolean {
 }
 
 const readme = readFileSync(join(root, 'README.md'), 'utf8')
-const blocks = blocksOf(readme.slice(readme.indexOf('\n## By curl\n'), readme.indexOf('\n## Settings\n')))
+const blocks = blocksOf(readme.slice(readme.indexOf('\n## By curl\n'), readme.indexOf('\n## In and out\n')))
 
 test('what the README says of a block is compared as it is meant', () => {
   const [block, held] = blocksOf('Text:\n\n    one\n    # a …c\n    # …\n    # (z)\n\n    curl x?wait=30\n    # a\n') as [Block, Block]

@@ -32,7 +32,6 @@ const storeAnswer = object({
     daysLeft: orNull(number(), { description: 'Until the budget is met; null when that is not known or nothing grows' }),
     next: orNull(string(), { description: 'What is demoted next to make room' }),
   }),
-  integrity: object({ damaged: array(string(), { description: 'At most 100 names' }), scrubbedAt: atMs }),
 })
 
 const seriesAnswer = object({

@@ -38,12 +38,6 @@ export interface StoreStatus {
     /** What is demoted next to make room, as a sentence; null when nothing is. */
     readonly next: string | null
   }
-  readonly integrity: {
-    /** What a checksum told to be damaged, up to 100 names. */
-    readonly damaged: readonly string[]
-    /** When everything was last read and checked; null when it never was. */
-    readonly scrubbedAt: number | null
-  }
 }
 
 export interface TierStatus {

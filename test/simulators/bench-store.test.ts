@@ -18,7 +18,7 @@ import { newFolder, startHub } from '../kit/hub.ts'
 const endMs = Date.UTC(2026, 10, 22)
 const names = Object.keys(kinds) as KindName[]
 /** Where npm may have put PostgreSQL; it is no dependency. */
-const installed = process.env['MOORING_POSTGRES'] ?? readStoreOptions([]).postgres
+const installed = process.env['MOORING_TEST_POSTGRES'] ?? readStoreOptions([]).postgres
 
 function small(name: KindName, points = 4000) {
   return datasetOf(name, points, endMs, 1, true)
@@ -174,7 +174,7 @@ describe('a request to the hub', () => {
 describe('a run', () => {
   const postgresMissing = rivalMissing('postgres', installed)
   for (const rival of ['hub', 'rows', 'rows-indexed', 'postgres'] as const) {
-    const skip = rival === 'postgres' && postgresMissing !== undefined ? `${postgresMissing}; or set MOORING_POSTGRES` : false
+    const skip = rival === 'postgres' && postgresMissing !== undefined ? `${postgresMissing}; or set MOORING_TEST_POSTGRES` : false
     test(`of ${rival} is clean and leaves nothing behind`, { skip }, async (t) => {
       if (rival === 'hub' && !(await hasStoreRoute(t))) return t.skip('this hub has no GET /v1/store')
       const folder = newFolder(t)

@@ -19,6 +19,8 @@ export interface KeeperFunctions {
   sealDue(): Sealed | undefined
   sealAfter(device: number): Sealed | undefined
   rollDue(): Rolled | undefined
+  /** What was rolled up last is on record. */
+  confirmRolled(): void
   shedDue(): Shed | undefined
   status(): KeeperStatus
   /** Removes the files of partitions that are not on record any more. */
@@ -61,6 +63,10 @@ class Keeper {
 
   rollDue(): Rolled | undefined {
     return this.#roller.rollDue(Date.now())
+  }
+
+  confirmRolled(): void {
+    this.#roller.confirm()
   }
 
   shedDue(): Shed | undefined {
@@ -110,6 +116,7 @@ serve({
   sealDue: () => opened().sealDue(),
   sealAfter: (device) => opened().sealAfter(device),
   rollDue: () => opened().rollDue(),
+  confirmRolled: () => opened().confirmRolled(),
   shedDue: () => opened().shedDue(),
   status: () => opened().status(),
   remove: (files) => opened().remove(files),

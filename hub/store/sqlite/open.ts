@@ -103,15 +103,19 @@ export async function openSqliteStore(options: SqliteOptions): Promise<Store> {
   }
 }
 
-/** A thread that is open; it is stopped when it cannot be. */
+/** A thread that is open. One that cannot be started or opened is stopped, and nothing else has failed with it: the next try may do. */
 async function opened<Served extends { open(...args: never[]): void; readonly [name: string]: (...args: never[]) => unknown }>(
   module: string,
   args: Parameters<Served['open']>,
   died: (error: Error) => void,
 ): Promise<Thread<Served>> {
-  const thread = startThread<Served>(module, {}, died)
+  let isOpen = false
+  const thread = startThread<Served>(module, {}, (error) => {
+    if (isOpen) died(error)
+  })
   try {
     await thread.call('open', args)
+    isOpen = true
     return thread
   } catch (error) {
     await thread.stop()
@@ -212,7 +216,7 @@ class SqliteStore implements Store {
     const [ofKeeper, ofWriter] = await Promise.all([this.#upkeep.status(), this.#writer.call('status', [])])
     const { journal, projectedSeq, lagBytes } = ofWriter
     const lagMessages = Math.max(this.journal.storedSeq - projectedSeq, 0)
-    return { ...ofKeeper, journal, projection: { lagMessages, lagBytes }, integrity: { damaged: [], scrubbedAt: null } }
+    return { ...ofKeeper, journal, projection: { lagMessages, lagBytes } }
   }
 
   owed(session: number): Promise<readonly StoredDelivery[]> {

@@ -22,7 +22,7 @@ export class PartitionRecords {
         VALUES ($file, $tier, $startMs, $endMs, $keep, $state, $points, $bytes)
         ON CONFLICT (file) DO UPDATE SET state = excluded.state, points = excluded.points, bytes = excluded.bytes`),
       whole: db.prepare(`UPDATE partitions SET state = 'whole' WHERE file = ? AND state = 'stale'`),
-      gone: db.prepare(`UPDATE partitions SET state = 'gone', points = 0, bytes = 0 WHERE file = ? AND tier = 'raw' AND state = 'whole'`),
+      gone: db.prepare(`UPDATE partitions SET state = 'gone', points = 0, bytes = 0 WHERE file = ? AND tier = 'raw' AND state <> 'late'`),
       drop: db.prepare('DELETE FROM partitions WHERE file = ?'),
     }
   }

@@ -41,6 +41,7 @@ interface Target {
 export class Roller {
   readonly #catalogue: Catalogue
   readonly #partitions: OpenPartitions
+  #confirm: (() => void) | undefined
 
   constructor(catalogue: Catalogue, partitions: OpenPartitions) {
     this.#catalogue = catalogue
@@ -49,10 +50,21 @@ export class Roller {
 
   /** Makes some rollups of the oldest partition that needs it; undefined when none does. */
   rollDue(nowMs: number): Rolled | undefined {
-    const due = this.#catalogue.all().find(({ state, endMs }) => state === 'late' || (state === 'stale' && endMs + graceMs <= nowMs))
-    if (due === undefined) return undefined
-    const partition = this.#partitions.get(due.file)!
-    return this.#roll(due, partition, partition.marks(seriesAtATime), false)
+    for (const row of this.#catalogue.all()) {
+      const isDue = row.state === 'late' || (row.state === 'stale' && row.endMs + graceMs <= nowMs)
+      if (!isDue) continue
+      const partition = this.#partitions.get(row.file)!
+      const series = partition.marks(seriesAtATime)
+      if (row.state === 'late' && series.length === 0) continue // it waits to be let go of
+      return this.#roll(row, partition, series, false)
+    }
+    return undefined
+  }
+
+  /** What was rolled up last is on record: until then a crash would have taken the files that nobody knew of, and it would be done again. */
+  confirm(): void {
+    this.#confirm?.()
+    this.#confirm = undefined
   }
 
   /**
@@ -67,10 +79,11 @@ export class Roller {
 
   #roll(raw: PartitionRow, partition: Partition, series: readonly number[], always: boolean): Rolled {
     const targets = new Map<string, Target>()
-    const ownChanges: (() => void)[] = []
+    const joins: (() => void)[] = []
+    const added: ChunkRow[] = []
     for (const one of series) {
-      if (raw.state === 'late') this.#addLate(raw, partition, one, targets, ownChanges)
-      else this.#rollSeries(raw, partition, one, targets, ownChanges, always)
+      if (raw.state === 'late') added.push(...this.#addLate(raw, partition, one, targets))
+      else this.#rollSeries(raw, partition, one, targets, joins, always)
     }
     for (const { partition: target, changes } of targets.values()) {
       target.write(() => {
@@ -78,9 +91,14 @@ export class Roller {
       })
     }
     partition.write(() => {
-      for (const change of ownChanges) change()
-      for (const one of series) partition.unmark(one)
+      for (const join of joins) join()
     })
+    this.#confirm = () => {
+      partition.write(() => {
+        for (const chunk of added) partition.remove(chunk)
+        for (const one of series) partition.unmark(one)
+      })
+    }
     const done = series.length < seriesAtATime
     if (done) for (const { row, partition: target } of targets.values()) if (row.tier === 'minute') target.settle()
     const partitions: PartitionRow[] = Array.from(targets.values(), ({ row, partition: target }) => ({ ...row, ...target.totals() }))
@@ -94,7 +112,7 @@ export class Roller {
     partition: Partition,
     series: number,
     targets: Map<string, Target>,
-    ownChanges: (() => void)[],
+    joins: (() => void)[],
     always: boolean,
   ): void {
     const chunks = partition.chunks(series, raw.startMs, raw.endMs)
@@ -102,7 +120,7 @@ export class Roller {
     if (points === undefined) return
     const tiers = tiersOf(points.columns)
     if (points.isWhole && chunks.length > chunksFor(points.columns.times.length) * fragmentsMax) {
-      ownChanges.push(() => {
+      joins.push(() => {
         for (const chunk of chunks) partition.remove(chunk)
         for (const chunk of pointChunksOf(series, points.columns)) partition.insert(chunk)
       })
@@ -118,13 +136,10 @@ export class Roller {
    * Adds points to rollups whose own points are gone. Done twice it would count twice: so each tier's partition remembers, in the same
    * transaction, what was added last.
    */
-  #addLate(raw: PartitionRow, partition: Partition, series: number, targets: Map<string, Target>, ownChanges: (() => void)[]): void {
+  #addLate(raw: PartitionRow, partition: Partition, series: number, targets: Map<string, Target>): ChunkRow[] {
     const chunks = partition.chunks(series, raw.startMs, raw.endMs)
-    ownChanges.push(() => {
-      for (const chunk of chunks) partition.remove(chunk)
-    })
     const points = pointsOf(chunks)
-    if (points === undefined) return
+    if (points === undefined) return chunks
     const tiers = tiersOf(points.columns)
     const key = series * 2 ** 20 + Math.floor(raw.startMs / tierMs.day)
     const value = chunks.reduce((sum, { bytes }) => crc32(bytes, sum), 0)
@@ -138,6 +153,7 @@ export class Roller {
       this.#replace(raw, series, tier, rollupChunksOf(series, whole), targets)
       changes.push(() => target.mark(key, value))
     }
+    return chunks
   }
 
   /** What the partition of this tier has of the series in the raw one's stretch is these chunks from now on. */

@@ -165,8 +165,15 @@ export class SqliteTelemetry implements Telemetry {
   #lane(): Lane {
     const idle = this.#lanes.find(({ load }) => load === 0)
     if (idle !== undefined) return idle
-    if (this.#lanes.length < lanesMax) this.#lanes.push({ thread: this.#start(this.#flags), load: 0 })
+    if (this.#lanes.length < lanesMax) this.#open()
     return this.#lanes.reduce((least, lane) => (lane.load < least.load ? lane : least))
+  }
+
+  /** One that cannot be opened is tried again with the next query. */
+  #open(): void {
+    const lane: Lane = { thread: this.#start(this.#flags), load: 0 }
+    this.#lanes.push(lane)
+    lane.thread.catch(() => this.#lanes.splice(this.#lanes.indexOf(lane), 1))
   }
 
   #place(): number {

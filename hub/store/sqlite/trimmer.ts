@@ -1,7 +1,7 @@
 // In the writer thread: the journal within its budget. The oldest batches go first, a few at a time, and never one that is still needed:
 // what sessions are owed was copied out of it before (message-trail.ts).
 import type { Database } from 'better-sqlite3'
-import { limits } from '../../limits.ts'
+import { limits, MiB } from '../../limits.ts'
 import type { StoreStatus } from '../status.ts'
 import { metaOf, setMeta } from './meta.ts'
 
@@ -13,7 +13,9 @@ export interface JournalBudget {
 
 export const wholeJournal: JournalBudget = { bytes: limits.journalBytes, ageMs: undefined }
 
-const rowsAtATime = 64 // more than come per flush when the disk is slow; when it is fast, twice as many as came
+/** In one transaction, for which commits wait: some tens of milliseconds. */
+const bytesAtATime = 64 * MiB
+const rowsAtATime = 1000
 
 export class JournalTrimmer {
   readonly #db: Database
@@ -21,7 +23,6 @@ export class JournalTrimmer {
   readonly #sql
   #bytes: number
   #countedSeq: number
-  #rowsNew = 0
 
   constructor(db: Database, budget: JournalBudget) {
     this.#db = db
@@ -46,16 +47,15 @@ export class JournalTrimmer {
   grew(bytes: number, lastSeq: number): void {
     this.#bytes += bytes
     this.#countedSeq = lastSeq
-    this.#rowsNew += 1
   }
 
   /** Within a transaction, which `trimmed` says is through. Batches behind `neededSeq` stay. Returns the bytes that are left. */
   trim(neededSeq: number, nowMs: number): number {
     const { bytes: bytesMax, ageMs = Number.POSITIVE_INFINITY } = this.#budget
     let left = this.#bytes
-    for (const { firstSeq, lastSeq, atMs, bytes } of this.#sql.oldest.all(rowsAtATime + this.#rowsNew * 2)) {
+    for (const { firstSeq, lastSeq, atMs, bytes } of this.#sql.oldest.all(rowsAtATime)) {
       const isTooMuch = left > bytesMax || atMs < nowMs - ageMs
-      if (!isTooMuch || lastSeq > neededSeq) break
+      if (!isTooMuch || lastSeq > neededSeq || this.#bytes - left > bytesAtATime) break
       this.#sql.remove.run(firstSeq)
       left -= bytes
     }
@@ -66,7 +66,6 @@ export class JournalTrimmer {
 
   trimmed(left: number): void {
     this.#bytes = left
-    this.#rowsNew = 0
   }
 
   /** Whether a trim would do anything. */

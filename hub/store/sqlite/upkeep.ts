@@ -1,6 +1,7 @@
 // On the loop: what has to be done to the series again and again, one piece after the other. The keeper thread changes partitions, then
 // the writer thread puts it on record, and only then goes what is not needed any more.
 import type { KeeperFunctions } from './keeper.ts'
+import type { Rolled } from './roller.ts'
 import type { KeeperStatus } from './status-reader.ts'
 import type { Thread } from './thread.ts'
 import type { WriterFunctions } from './writer.ts'
@@ -38,7 +39,10 @@ export class Upkeep {
 
   /** The keeper, started when it is first needed. It tidies up after a crash: before that nobody may read partitions. */
   keeper(): Promise<Thread<KeeperFunctions>> {
-    this.#keeper ??= this.#startKeeper()
+    this.#keeper ??= this.#startKeeper().catch((error: unknown) => {
+      this.#keeper = undefined
+      throw error
+    })
     return this.#keeper
   }
 
@@ -53,7 +57,6 @@ export class Upkeep {
         await this.#writer.call('sealed', [sealed])
         last = sealed.devices.at(-1)!
       }
-      while (await this.#rollDue(keeper));
     })
   }
 
@@ -87,7 +90,7 @@ export class Upkeep {
   }
 
   async #round(): Promise<void> {
-    await this.#writer.call('trim', [])
+    for (let step = 0; step < stepsPerRound && !this.#ended; step += 1) if (!(await this.#writer.call('trim', []))) break
     const keeper = await this.keeper()
     for (;;) {
       const sealed = this.#ended ? undefined : await keeper.call('sealDue', [])
@@ -98,7 +101,7 @@ export class Upkeep {
     for (let step = 0; step < stepsPerRound && !this.#ended; step += 1) {
       const shed = await keeper.call('shedDue', [])
       if (shed === undefined) return
-      if (shed.is === 'rolled') await this.#writer.call('rolled', [shed.rolled])
+      if (shed.is === 'rolled') await this.#record(keeper, shed.rolled)
       else await this.#drop(keeper, shed.files)
     }
   }
@@ -106,8 +109,13 @@ export class Upkeep {
   /** False when nothing is due. */
   async #rollDue(keeper: Thread<KeeperFunctions>): Promise<boolean> {
     const rolled = this.#ended ? undefined : await keeper.call('rollDue', [])
-    if (rolled !== undefined) await this.#writer.call('rolled', [rolled])
+    if (rolled !== undefined) await this.#record(keeper, rolled)
     return rolled !== undefined
+  }
+
+  async #record(keeper: Thread<KeeperFunctions>, rolled: Rolled): Promise<void> {
+    await this.#writer.call('rolled', [rolled])
+    await keeper.call('confirmRolled', [])
   }
 
   /** First on record, then the files, then those who have them open: only that gives the room back. */

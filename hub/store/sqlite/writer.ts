@@ -80,8 +80,8 @@ export interface WriterFunctions {
   /** The newest values of those devices that are ahead of the tables. */
   moved(numbers: Float64Array, metrics: readonly string[] | undefined): Promise<Moved>
   status(): WriterStatus
-  /** Keeps the journal within its budget while nothing else is written. */
-  trim(): void
+  /** Brings the journal a step nearer to its budget; false when nothing is left to do, or nothing can be done now. */
+  trim(): boolean
   sealed(sealed: Sealed): void
   rolled(rolled: Rolled): void
   /** These partitions are let go of: on disk when it returns, so that their files may be removed. */
@@ -215,8 +215,8 @@ class Writer {
     return { journal: this.#trimmer.status(), projectedSeq: this.#book.gatheredSeq, lagBytes: this.#projection.lagBytes }
   }
 
-  trim(): void {
-    if (this.#trimmer.isDue(Date.now())) this.#tryFlush(() => this.#book.flushNothing())
+  trim(): boolean {
+    return this.#trimmer.isDue(Date.now()) && this.#tryFlush(() => this.#book.flushNothing()) && this.#trimmer.isDue(Date.now())
   }
 
   sealed(sealed: Sealed): void {
@@ -224,7 +224,7 @@ class Writer {
   }
 
   rolled(rolled: Rolled): void {
-    this.#unsynced(() => this.#records.rolled(rolled))
+    this.#records.rolled(rolled) // synced: after it the keeper forgets what it was about
   }
 
   dropped(files: readonly string[]): void {

@@ -64,7 +64,19 @@ export function rollAll(folder: string, nowMs = Date.now()): void {
     const partitions = new OpenPartitions(join(folder, seriesFolder), openForWriting, 16)
     const roller = new Roller(catalogue, partitions)
     const records = new PartitionRecords(db)
-    for (let rolled = roller.rollDue(nowMs); rolled !== undefined; rolled = roller.rollDue(nowMs)) records.rolled(rolled)
+    for (let rolled = roller.rollDue(nowMs); rolled !== undefined; rolled = roller.rollDue(nowMs)) {
+      records.rolled(rolled)
+      roller.confirm()
+    }
+    partitions.closeAll()
+  })
+}
+
+/** Rolls up the oldest day that is due, and is killed before it can tell the writer, after which alone the marks of the day are cleared. */
+export function rollUntold(folder: string, nowMs = Date.now()): void {
+  withDatabase(join(folder, 'mooring.db'), (db) => {
+    const partitions = new OpenPartitions(join(folder, seriesFolder), openForWriting, 16)
+    new Roller(new Catalogue(db), partitions).rollDue(nowMs)
     partitions.closeAll()
   })
 }
