@@ -18,6 +18,8 @@ export interface PastOptions {
   readonly seed?: number
   /** The newest reading is not after this. */
   readonly endMs?: number
+  /** How often a body is sent that the hub does not answer. */
+  readonly tries?: number
 }
 
 /** A year of readings every 10 s is more than anybody wants to wait for. */
@@ -26,7 +28,7 @@ export const pastEverySeconds = 60
 const bodyBytes = 512 * 1024 // the hub takes 1 MiB; halves of it overlap better: one is stored while the next is made
 const devicesAtOnce = 6
 const answerWithinMs = 60_000
-const triesMax = 8
+const triesMax = 8 // half a minute in all: a hub that restarts is back by then
 const pauseFirstMs = 200
 
 export class Past {
@@ -45,11 +47,13 @@ export class Past {
   readonly #http: URL
   readonly #seed: number
   readonly #perDevice: number
+  readonly #tries: number
 
-  constructor({ members, http, seconds, everySeconds = pastEverySeconds, seed = 1, endMs = Date.now() }: PastOptions) {
+  constructor({ members, http, seconds, everySeconds = pastEverySeconds, seed = 1, endMs = Date.now(), tries = triesMax }: PastOptions) {
     this.#members = members
     this.#http = http
     this.#seed = seed
+    this.#tries = tries
     this.everySeconds = everySeconds
     this.#perDevice = Math.max(1, Math.floor(seconds / everySeconds))
     this.fromMs = Math.floor(endMs) - (this.#perDevice - 1) * everySeconds * 1000
@@ -114,7 +118,7 @@ export class Past {
           readings++
           points += Object.keys(values).length
         }
-        this.#onAnswer(await post(device, `${body}]`, signal), readings, points)
+        this.#onAnswer(await post(device, `${body}]`, this.#tries, signal), readings, points)
       }
     } finally {
       device.close()
@@ -131,7 +135,7 @@ export class Past {
 }
 
 /** What may get better by sending it again is sent again: the hub replaces what it stored already. */
-async function post(device: HttpDevice, body: string, signal: AbortSignal): Promise<HttpAnswer> {
+async function post(device: HttpDevice, body: string, tries: number, signal: AbortSignal): Promise<HttpAnswer> {
   for (let attempt = 1; ; attempt++) {
     let trouble: unknown
     try {
@@ -141,7 +145,7 @@ async function post(device: HttpDevice, body: string, signal: AbortSignal): Prom
     } catch (error) {
       trouble = error
     }
-    if (attempt === triesMax || signal.aborted) throw trouble
+    if (attempt === tries || signal.aborted) throw trouble
     await sleep(pauseFirstMs * 2 ** (attempt - 1), undefined, { signal })
   }
 }

@@ -73,8 +73,9 @@ export function narrower(view: View, nowMs: number): View {
 }
 
 function notBeyond(fromMs: number, toMs: number, nowMs: number): View {
-  if (toMs < nowMs) return still(fromMs, toMs)
   const spanMs = toMs - fromMs
+  // Time went on while somebody looked at what was before: what reaches nearly to now is meant to reach it.
+  if (toMs < nowMs - spanMs / 50) return still(fromMs, toMs)
   const name = rangeNames.find((one) => Math.abs(rangesMs[one] - spanMs) < spanMs / 100)
   return name === undefined ? still(nowMs - spanMs, nowMs) : { is: 'live', name }
 }

@@ -92,7 +92,7 @@ export const words = {
     last: (range: string) => `last ${range}`,
     chartSays: (points: string, low: string, high: string, newest: string) =>
       `${points} points drawn, lowest ${low}, highest ${high}, newest ${newest}`,
-    thinned: (points: string) => `lowest and highest of ${points} points`,
+    thinned: (points: string) => `lows and highs of ${points} points`,
     tiers: { raw: 'by the point', minute: 'by the minute', hour: 'by the hour', day: 'by the day' },
     made: (tiers: readonly string[], thinned: string) => `${tiers.join(' and ')}${thinned === '' ? '' : `: ${thinned}`}`,
     coarse: {

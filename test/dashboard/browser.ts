@@ -10,6 +10,8 @@ export interface Look {
   readonly theme?: 'light' | 'dark'
   /** Trusts every certificate, as a person does who clicks through the warning. */
   readonly trusting?: boolean
+  /** IANA name; without it the machine's. */
+  readonly timeZone?: string
 }
 
 export interface Watched {
@@ -37,10 +39,17 @@ after(async () => {
 export async function openPage(
   t: TestContext,
   url: string,
-  { width = 1440, height = 900, theme = 'dark', trusting = false }: Look = {},
+  { width = 1440, height = 900, theme = 'dark', trusting = false, timeZone }: Look = {},
 ): Promise<Watched> {
   browser ??= launch()
-  const context = await (await browser).newContext({ viewport: { width, height }, colorScheme: theme, ignoreHTTPSErrors: trusting })
+  const zone = timeZone === undefined ? {} : { timezoneId: timeZone }
+  const context = await (await browser).newContext({
+    viewport: { width, height },
+    colorScheme: theme,
+    ignoreHTTPSErrors: trusting,
+    ...zone,
+  })
+  await context.addInitScript(recordDrawing)
   t.after(() => context.close())
   const page = await context.newPage()
   const complaints: string[] = []
@@ -50,6 +59,29 @@ export async function openPage(
   page.on('pageerror', (error) => complaints.push(String(error)))
   await page.goto(url)
   return { page, complaints }
+}
+
+/** What the page has drawn on its canvases so far. */
+export interface Drawing {
+  /** Whole pictures. */
+  pictures: number
+  /** Words, in their order, with their place from the left. */
+  words: { readonly text: string; readonly x: number }[]
+}
+
+/** In the page, before anything else. A canvas cannot be asked what is written on it. */
+function recordDrawing(): void {
+  const drawing: Drawing = { pictures: 0, words: [] }
+  Object.assign(window, { drawing })
+  const { clearRect, fillText } = CanvasRenderingContext2D.prototype
+  CanvasRenderingContext2D.prototype.clearRect = function (...where) {
+    drawing.pictures++
+    clearRect.apply(this, where)
+  }
+  CanvasRenderingContext2D.prototype.fillText = function (text, x, ...more) {
+    drawing.words.push({ text, x: x / devicePixelRatio })
+    fillText.call(this, text, x, ...more)
+  }
 }
 
 async function launch(): Promise<Browser> {

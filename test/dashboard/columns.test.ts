@@ -58,6 +58,30 @@ test('a thinned history is not full of gaps once the live points are the majorit
   assert.deepEqual(gapsIn(times(...thinned, 600_000, ...live, 60_000, 1_000, 1_000, 1_000, 1_000, 1_000)), [200, 2_201])
 })
 
+test('of a thinned history only a stretch without points is a gap, however the points lie in their stretches', () => {
+  // Stretches of 100, two points in each, at any distance from each other.
+  const points = Float64Array.from({ length: 40 }, (_, i) => Math.floor(i / 2) * 100 + (i % 2 === 0 ? (i * 7) % 50 : 50 + ((i * 11) % 50)))
+  assert.deepEqual(
+    gapsIn(points, () => 100),
+    [],
+  )
+  const silent = points.map((at, i) => at + (i >= 20 ? 300 : 0))
+  assert.deepEqual(
+    gapsIn(silent, () => 100),
+    [19],
+  )
+  assert.deepEqual(
+    gapsIn(silent, (at) => (at < 1_500 ? 1_000 : 100)),
+    [],
+    'where only coarser data is left, a silence has to be longer',
+  )
+  assert.deepEqual(
+    gapsIn(times(...new Array<number>(30).fill(250)), () => 100),
+    [],
+    'a device that speaks less often is not silent',
+  )
+})
+
 test('a point with a gap on both sides needs a dot', () => {
   assert.deepEqual(lonelyPoints(6, [1, 2, 4]), [2, 5])
   assert.deepEqual(lonelyPoints(4, [0]), [0])

@@ -1,6 +1,18 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ago, bytes, count, duration, number, rate, shortNumber, valueText } from '../../dashboard/src/format.ts'
+import {
+  ago,
+  axisTime,
+  bytes,
+  count,
+  duration,
+  fieldTime,
+  momentIn,
+  number,
+  rate,
+  shortNumber,
+  valueText,
+} from '../../dashboard/src/format.ts'
 
 /** Thin spaces are hard to tell in a test. */
 const plain = (text: string) => text.replaceAll('\u202f', ' ')
@@ -48,6 +60,32 @@ test('durations have two units at most', () => {
   assert.equal(duration(44_000), '44 s')
   assert.equal(duration(3 * 3_600_000 + 12 * 60_000), '3 h 12 min')
   assert.equal(duration(2 * 86_400_000), '2 d')
+})
+
+test('labels of the time axis are as fine as their distance', () => {
+  const dayMs = 86_400_000
+  const at = (month: number, day: number, hour = 0, minute = 0) => new Date(2026, month, day, hour, minute).getTime()
+  assert.equal(axisTime(at(2, 1), 31 * dayMs), 'Mar')
+  assert.equal(axisTime(at(0, 1), 31 * dayMs), '2026')
+  assert.equal(axisTime(at(2, 3), 7 * dayMs), '3 Mar')
+  assert.equal(axisTime(at(2, 3), dayMs), 'Tue 3')
+  assert.equal(axisTime(at(2, 3, 6), 6 * 3_600_000), '06:00')
+  assert.equal(axisTime(at(2, 3), 6 * 3_600_000), 'Tue 3', 'where a day begins')
+  assert.equal(axisTime(at(2, 3, 6, 1), 1_000), '06:01:00')
+})
+
+test('a moment is told as exactly as its picture can show it', () => {
+  const at = new Date(2026, 2, 3, 14, 5, 9).getTime()
+  assert.equal(momentIn(at, 3_600_000), '14:05:09')
+  assert.match(momentIn(at, 86_400_000), /^3 Mar, 14:05:09$/)
+  assert.match(momentIn(at, 7 * 86_400_000), /^3 Mar, 14:05$/)
+  assert.match(momentIn(at, 365 * 86_400_000), /^3 Mar 2026, 14:05$/)
+})
+
+test('the field of a date and time holds local time', () => {
+  const at = new Date(2026, 6, 3, 14, 5, 9).getTime()
+  assert.equal(fieldTime(at), '2026-07-03T14:05:09')
+  assert.equal(Date.parse(fieldTime(at)), at)
 })
 
 test('any metric value is one line', () => {

@@ -28,6 +28,12 @@ test('several squads and options in any order', () => {
   assert.deepEqual([seconds, everySeconds, seed], [60, 0.5, 7])
 })
 
+test('the past is told in any unit', () => {
+  const seconds = (text: string) => readArguments(['5', 'pump', '--past', text]).pastSeconds
+  assert.deepEqual(['90m', '24h', '1.5d', '1y'].map(seconds), [5_400, 86_400, 129_600, 31_536_000])
+  assert.equal(readArguments(['5', 'pump']).pastSeconds, undefined)
+})
+
 const wrong: readonly (readonly [words: string, sentence: RegExp])[] = [
   ['', /how many of what/],
   ['thermostat 5', /"thermostat" is no number/],
@@ -37,6 +43,8 @@ const wrong: readonly (readonly [words: string, sentence: RegExp])[] = [
   ['5 pump --seconds soon', /--seconds takes a number above 0/],
   ['5 pump --every', /--every needs a value/],
   ['5 pump --fast', /no option --fast/],
+  ['5 pump --past 365', /--past takes a time up to ten years such as 90m, 24h, 30d or 1y; it was given "365"/],
+  ['5 pump --past 20y', /up to ten years/],
   ['90000 pump', /20000 is the most/],
 ]
 

@@ -5,14 +5,14 @@ import { Problem } from '../api.ts'
 import type { Entry } from '../fleet.ts'
 import { count, dateTime } from '../format.ts'
 import { History } from '../history.ts'
-import { narrower, shifted, spanOf, still, type View, viewOf } from '../range.ts'
+import { spanOf, still, viewOf } from '../range.ts'
 import { query } from '../router.ts'
 import { epoch, hubNow, now, onChanges, stale, waitFor } from '../state.ts'
 import { words } from '../words.ts'
 import { Chart, drawCharts } from './chart.tsx'
 import { ProblemNotice } from './notice.tsx'
 import { chartHeight, plotPadding } from './plot.ts'
-import { RangeBar, rangePressed, Trail } from './range-bar.tsx'
+import { RangeBar, Trail } from './range-bar.tsx'
 
 /** A device may have a thousand metrics; nobody reads a thousand charts, and each asks the hub for its history. */
 const chartsAtFirst = 24
@@ -66,8 +66,6 @@ export function Charts({ entry, metrics }: { entry: Entry; metrics: readonly str
     }
   }, [history])
 
-  useRangeKeys(view, trail)
-
   const series = history.series.value
   const range =
     view.is === 'live' ? words.device.last(words.device.ranges[view.name]) : words.device.span(dateTime(view.fromMs), dateTime(view.toMs))
@@ -88,8 +86,8 @@ export function Charts({ entry, metrics }: { entry: Entry; metrics: readonly str
                 boolean={typeof entry.latest.get(one.metric)?.peek().value === 'boolean'}
                 view={view}
                 range={range}
-                onZoom={(fromMs, toMs) => trail.zoom(view, still(fromMs, toMs))}
-                onBack={() => trail.back(view)}
+                onZoom={(fromMs, toMs) => trail.zoom(still(fromMs, toMs))}
+                onBack={() => trail.back()}
               />
             ))}
       </div>
@@ -100,26 +98,6 @@ export function Charts({ entry, metrics }: { entry: Entry; metrics: readonly str
       )}
     </section>
   )
-}
-
-function useRangeKeys(view: View, trail: Trail): void {
-  useEffect(() => {
-    const onKey = (event: Event) => {
-      switch (event instanceof CustomEvent ? event.detail : '') {
-        case '[':
-          return trail.move(shifted(view, -1, hubNow()))
-        case ']':
-          return trail.move(shifted(view, 1, hubNow()))
-        case '-':
-          return trail.back(view)
-        case '+':
-        case '=':
-          return trail.zoom(view, narrower(view, hubNow()))
-      }
-    }
-    addEventListener(rangePressed, onKey)
-    return () => removeEventListener(rangePressed, onKey)
-  }, [view, trail])
 }
 
 /** Two for each pixel that points are drawn on: the lowest and the highest. */

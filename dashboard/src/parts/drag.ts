@@ -15,8 +15,15 @@ export function dragToZoom(plot: uPlot, onZoom: (fromMs: number, toMs: number) =
     const { left, width } = over.getBoundingClientRect()
     return Math.min(Math.max(event.clientX - left, 0), width)
   }
-  const select = (left: number, width: number) =>
-    plot.setSelect({ left, width, top: 0, height: width === 0 ? 0 : over.clientHeight }, false)
+  const chosen = document.createElement('div')
+  chosen.className = 'chosen'
+  chosen.hidden = true
+  over.append(chosen)
+  const select = (left: number, width: number) => {
+    chosen.hidden = width < widthMin
+    chosen.style.left = `${left}px`
+    chosen.style.width = `${width}px`
+  }
   const end = () => {
     startX = null
     select(0, 0)
@@ -36,8 +43,7 @@ export function dragToZoom(plot: uPlot, onZoom: (fromMs: number, toMs: number) =
     (event) => {
       if (startX === null) return
       const x = placeOf(event)
-      const width = Math.abs(x - startX)
-      select(Math.min(x, startX), width < widthMin ? 0 : width)
+      select(Math.min(x, startX), Math.abs(x - startX))
     },
     { signal },
   )

@@ -43,6 +43,7 @@ export function plotOptions({ series, boolean, pointed }: Shown, width: number):
     cursor: {
       y: false,
       drag: { x: false, y: false },
+      bind: { dblclick: () => null }, // it would show all points there are; drag.ts goes back instead
       sync: { key: 'device', scales: ['x', null] },
       points: { size: 7, width: 0, fill: () => colours.peek().accent },
     },

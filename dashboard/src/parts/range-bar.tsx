@@ -2,8 +2,8 @@
 import { useSignal } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
 import { dateTime, fieldTime } from '../format.ts'
-import { queryOf, rangeNames, shifted, spanOf, still, type View, wider } from '../range.ts'
-import { setQueries } from '../router.ts'
+import { narrower, queryOf, rangeNames, shifted, spanOf, still, type View, viewOf, wider } from '../range.ts'
+import { query, setQueries } from '../router.ts'
 import { hubNow } from '../state.ts'
 import { words } from '../words.ts'
 
@@ -13,13 +13,20 @@ export type RangeKey = (typeof rangeKeys)[number]
 /** Fired at the window with one of these keys. */
 export const rangePressed = 'range-key'
 
-/** What was shown before each zoom, so that there is a way back. Another range chosen by name begins anew. */
+/**
+ * What was shown before each zoom, so that there is a way back. Another range chosen by name begins anew.
+ * Each step goes out from what the address says now: of two keys in a row the second comes before the page has followed the first.
+ */
 export class Trail {
   #views: View[] = []
 
-  zoom(from: View, to: View): void {
-    this.#views.push(from)
+  zoom(to: View): void {
+    this.#views.push(viewNow())
     show(to)
+  }
+
+  narrow(): void {
+    this.zoom(narrower(viewNow(), hubNow()))
   }
 
   choose(view: View): void {
@@ -28,12 +35,12 @@ export class Trail {
   }
 
   /** Sideways; the way back stays. */
-  move(to: View): void {
-    show(to)
+  move(direction: -1 | 1): void {
+    show(shifted(viewNow(), direction, hubNow()))
   }
 
-  back(from: View): void {
-    show(this.#views.pop() ?? wider(from, hubNow()))
+  back(): void {
+    show(this.#views.pop() ?? wider(viewNow(), hubNow()))
   }
 }
 
@@ -41,15 +48,26 @@ export function RangeBar({ view, trail }: { view: View; trail: Trail }) {
   const asked = useSignal(false)
   const pressed = useRef<HTMLButtonElement>(null)
   const { device } = words
-  const move = (direction: -1 | 1) => trail.move(shifted(view, direction, hubNow()))
 
   useEffect(() => {
     const onKey = (event: Event) => {
-      if (event instanceof CustomEvent && event.detail === 't') pressed.current?.focus()
+      switch (event instanceof CustomEvent ? event.detail : '') {
+        case 't':
+          return pressed.current?.focus()
+        case '[':
+          return trail.move(-1)
+        case ']':
+          return trail.move(1)
+        case '-':
+          return trail.back()
+        case '+':
+        case '=':
+          return trail.narrow()
+      }
     }
     addEventListener(rangePressed, onKey)
     return () => removeEventListener(rangePressed, onKey)
-  }, [])
+  }, [trail])
 
   return (
     <div class="ranges">
@@ -83,13 +101,13 @@ export function RangeBar({ view, trail }: { view: View; trail: Trail }) {
         {view.is === 'still' ? device.span(dateTime(view.fromMs), dateTime(view.toMs)) : device.custom}
       </button>
       <span class="moves">
-        <button type="button" aria-label={device.earlier} title={device.earlier} onClick={() => move(-1)}>
+        <button type="button" aria-label={device.earlier} title={device.earlier} onClick={() => trail.move(-1)}>
           ‹
         </button>
-        <button type="button" aria-label={device.later} title={device.later} disabled={view.is === 'live'} onClick={() => move(1)}>
+        <button type="button" aria-label={device.later} title={device.later} disabled={view.is === 'live'} onClick={() => trail.move(1)}>
           ›
         </button>
-        <button type="button" title={device.backTitle} disabled={view.is === 'live' && view.name === '1y'} onClick={() => trail.back(view)}>
+        <button type="button" title={device.backTitle} disabled={view.is === 'live' && view.name === '1y'} onClick={() => trail.back()}>
           {device.back}
         </button>
       </span>
@@ -127,6 +145,10 @@ function CustomRange({ view, onShow }: { view: View; onShow: (view: View) => voi
       <button type="submit">{words.device.show}</button>
     </form>
   )
+}
+
+function viewNow(): View {
+  return viewOf(query.peek())
 }
 
 /** Without a new history entry: Back leads to the list, not through a hundred zooms. */

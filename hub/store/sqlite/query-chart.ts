@@ -91,27 +91,29 @@ function chartSeries(
   }
 }
 
-/** True and false count as numbers in a rollup, and are drawn as what they are. */
-function isNumeric({ counts, numbers, firsts, lasts }: Rollup): boolean {
-  if (lasts instanceof Float64Array) return true
-  return counts.every((count, at) => numbers[at] === count && typeof firsts[at] === 'number' && typeof lasts[at] === 'number')
-}
-
+/** True and false are thinned as 1 and 0 are. */
 function thinned(all: Columns, pointsMax: number, method: ChartQuery['method']): Columns {
   const thin = method === 'lttb' ? lttb : thinMinMax
   if (all.values instanceof Float64Array) return thin(all as NumberColumns, pointsMax)
-  if (!all.values.every((value) => typeof value === 'boolean')) return newest(all, pointsMax)
+  if (!all.values.every(isBoolean)) return newest(all, pointsMax)
   const { times, values } = thin({ times: all.times, values: numbersOf(all.values) }, pointsMax)
   return { times, values: Array.from(values, (value) => value === 1) }
 }
 
-/** Of true and false, too, the lowest and the highest: whether a bucket had both. */
+/** True and false count as numbers in a rollup, and are drawn as what they are. */
 function drawnOf(rollup: Rollup): Columns {
-  const { lasts, lastTimes } = rollup
-  if (isNumeric(rollup)) return pointsOfRollup(rollup)
-  if (!lasts.every((value) => typeof value === 'boolean')) return { times: lastTimes, values: lasts }
+  const { counts, numbers, firsts, lasts, lastTimes } = rollup
+  if (lasts instanceof Float64Array) return pointsOfRollup(rollup)
+  const allAre = (isOne: (value: unknown) => boolean) =>
+    counts.every((count, at) => numbers[at] === count && isOne(firsts[at]) && isOne(lasts[at]))
+  if (allAre((value) => typeof value === 'number')) return pointsOfRollup(rollup)
+  if (!allAre(isBoolean)) return { times: lastTimes, values: lasts }
   const { times, values } = pointsOfRollup(rollup)
   return { times, values: Array.from(values, (value) => value === 1) }
+}
+
+function isBoolean(value: unknown): boolean {
+  return typeof value === 'boolean'
 }
 
 function finestAndCoarsest(tiers: ReadonlySet<Tier>): Tier[] {
