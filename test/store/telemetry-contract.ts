@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import type { Store } from '../../hub/store/store.ts'
 import type { OpenStore } from './contract.ts'
 import { newFolder, stored } from './kit.ts'
+import { askingContract } from './telemetry/asking.ts'
 import { send } from './telemetry/model.ts'
 import { life, live, type World } from './telemetry/random.ts'
 
@@ -53,6 +54,8 @@ async function worldOf(t: TestContext, open: OpenStore, inTime: InTime): Promise
 }
 
 export function telemetryContract(name: string, open: OpenStore, inTime: InTime): void {
+  askingContract(name, open)
+
   test(`${name}: whatever came in whatever order, sealed, rolled up, reopened or killed: every answer is the model's`, async (t) => {
     await fc.assert(
       fc.asyncProperty(life, async (steps) => {

@@ -62,6 +62,11 @@ export class Buckets {
     return this.#fromRollup.includes(1)
   }
 
+  /** The number that the first bucket begins with is known. */
+  get hasNumberBefore(): boolean {
+    return this.#before !== undefined
+  }
+
   /** Percentiles would need more than `pooledMax` numbers. */
   get tooManyNumbers(): boolean {
     return this.#pool.full

@@ -76,11 +76,20 @@ function picked({ times, values }: Columns, places: Uint32Array): Columns {
   return { times: pickedTimes, values: pickedValues }
 }
 
+/** Points by place, from `start` on and before `end`; numbers are not copied. */
+export function sliced({ times, values }: Columns, start: number, end: number): Columns {
+  if (start === 0 && end === times.length) return { times, values }
+  return {
+    times: times.subarray(start, end),
+    values: values instanceof Float64Array ? values.subarray(start, end) : values.slice(start, end),
+  }
+}
+
 /** The points from `fromMs` to `toMs`, both included. */
 export function cut({ times, values }: Columns, fromMs: number, toMs: number): Columns {
   const start = firstAt(times, (atMs) => atMs >= fromMs)
   const end = firstAt(times, (atMs) => atMs > toMs)
-  return start === 0 && end === times.length ? { times, values } : { times: times.subarray(start, end), values: values.slice(start, end) }
+  return sliced({ times, values }, start, end)
 }
 
 /** The values as numbers: true is 1 and false 0; NaN stands for what is no number. */
@@ -97,7 +106,7 @@ export function numbersOf(values: Columns['values']): Float64Array {
 /** The newest `pointsMax` points: what is drawn of values that are no numbers, of which none stands for others. */
 export function newest({ times, values }: Columns, pointsMax: number): Columns {
   const from = Math.max(times.length - Math.max(pointsMax, 0), 0)
-  return from === 0 ? { times, values } : { times: times.subarray(from), values: values.slice(from) }
+  return sliced({ times, values }, from, times.length)
 }
 
 /** Where `reached` begins to hold, not before place `from`, by halving. */

@@ -54,6 +54,21 @@ export function combined(earlier: Rollup, later: Rollup): Rollup {
   return rollupOf(earlier.tier, summaries)
 }
 
+/** Of each bucket the one with more points; the newer where they are equal. */
+export function fullest(older: Rollup, newer: Rollup): Rollup {
+  const starts = union(older.starts, newer.starts)
+  const summaries = new Summaries(starts, isNumeric(older) && isNumeric(newer))
+  let atOlder = 0
+  let atNewer = 0
+  for (const [at, startMs] of starts.entries()) {
+    const inOlder = older.starts[atOlder] === startMs ? atOlder++ : undefined
+    const inNewer = newer.starts[atNewer] === startMs ? atNewer++ : undefined
+    const isOlder = inOlder !== undefined && older.counts[inOlder]! > (inNewer === undefined ? 0 : newer.counts[inNewer]!)
+    summaries.addBucket(at, isOlder ? older : newer, isOlder ? inOlder : inNewer!)
+  }
+  return rollupOf(older.tier, summaries)
+}
+
 /** One after the other, at least one, of the same tier and series. Where one begins before the part ahead of it has ended, they are combined. */
 export function joinedRollups(parts: readonly Rollup[]): Rollup {
   const filled = parts.filter(({ starts }) => starts.length > 0)

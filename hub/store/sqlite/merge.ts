@@ -1,7 +1,7 @@
 // In the keeper thread: new points of one series into the chunks of one partition. Only chunks that a new point falls into are opened again,
 // and the one before, when it is short; so a late point costs one chunk, and a slow series does not leave a chunk per visit.
 import { ChunkDamaged, decodeChunk, encodeChunk } from '../series/chunk.ts'
-import { type Columns, inOrder, joined } from '../series/columns.ts'
+import { type Columns, inOrder, joined, sliced } from '../series/columns.ts'
 import type { ChunkSpan, NewChunk, Partition } from './partition.ts'
 
 /** 1,000 points are where larger chunks hardly get smaller per point, and short ranges decode little that nobody asked for. */
@@ -17,10 +17,12 @@ interface Piece {
 
 /**
  * Points ascend strictly and lie in the partition's stretch; of points at the same time the new one stays. Called within `Partition.write`.
- * A chunk that cannot be read any more is left as it is, for `mooring check` to name, and what is new stands beside it.
+ * A chunk in the way that cannot be read any more is put aside.
  */
 export function mergePoints(partition: Partition, series: number, points: Columns): void {
-  for (const { replaces, points: merged } of piecesOf(partition, series, points)) {
+  let pieces = piecesOf(partition, series, points)
+  while (pieces === undefined) pieces = piecesOf(partition, series, points)
+  for (const { replaces, points: merged } of pieces) {
     if (replaces !== undefined) partition.remove(replaces)
     for (const chunk of chunksOf(series, merged)) partition.insert(chunk)
   }
@@ -43,7 +45,8 @@ export function chunksFor(count: number): number {
   return Math.max(1, Math.round(count / chunkPoints))
 }
 
-function piecesOf(partition: Partition, series: number, points: Columns): Piece[] {
+/** Undefined when it met a damaged chunk, which does not lie in the way any more. */
+function piecesOf(partition: Partition, series: number, points: Columns): Piece[] | undefined {
   const { times } = points
   const spans = partition.spans(series, times[0]!, times[times.length - 1]!)
   const pieces: Piece[] = []
@@ -55,13 +58,17 @@ function piecesOf(partition: Partition, series: number, points: Columns): Piece[
     const startMs = span?.startMs ?? Number.POSITIVE_INFINITY
     const gapEnd = firstNotBefore(times, at, startMs)
     if (gapEnd > at) {
-      addToGap(partition, pieces, before, part(points, at, gapEnd))
+      const isAdded = addToGap(partition, pieces, before, sliced(points, at, gapEnd))
+      if (!isAdded) return undefined
       at = gapEnd
     }
     if (span === undefined) break
     const end = firstAfter(times, at, span.endMs)
-    const opened = end > at ? opening(partition, span) : undefined
-    if (end > at) pieces.push({ replaces: opened && span, points: merged(opened, part(points, at, end)) })
+    if (end > at) {
+      const opened = opening(partition, span)
+      if (opened === undefined) return undefined
+      pieces.push({ replaces: span, points: merged(opened, sliced(points, at, end)) })
+    }
     before = span
     at = end
     next += 1
@@ -69,36 +76,35 @@ function piecesOf(partition: Partition, series: number, points: Columns): Piece[
   return pieces
 }
 
-function addToGap(partition: Partition, pieces: Piece[], before: ChunkSpan | undefined, points: Columns): void {
+/** False when it met a damaged chunk. */
+function addToGap(partition: Partition, pieces: Piece[], before: ChunkSpan | undefined, points: Columns): boolean {
   const last = pieces.at(-1)
   if (last !== undefined && last.replaces === before && before !== undefined) {
     if (last.points.times.length < shortPoints) last.points = joined([last.points, points])
     else pieces.push({ replaces: undefined, points })
-    return
+    return true
   }
-  const opened = before !== undefined && before.count < shortPoints ? opening(partition, before) : undefined
-  pieces.push({ replaces: opened && before, points: merged(opened, points) })
+  if (before === undefined || before.count >= shortPoints) {
+    pieces.push({ replaces: undefined, points })
+    return true
+  }
+  const opened = opening(partition, before)
+  if (opened !== undefined) pieces.push({ replaces: before, points: merged(opened, points) })
+  return opened !== undefined
 }
 
-function merged(opened: Columns | undefined, points: Columns): Columns {
-  return opened === undefined ? points : inOrder(joined([opened, points]))
+function merged(opened: Columns, points: Columns): Columns {
+  return inOrder(joined([opened, points]))
 }
 
-/** Undefined when it cannot be read. */
-function opening(partition: Partition, { id }: ChunkSpan): Columns | undefined {
+/** Undefined when it cannot be read; then it is put aside. */
+function opening(partition: Partition, span: ChunkSpan): Columns | undefined {
   try {
-    return decodeChunk(partition.bytesOf(id))
+    return decodeChunk(partition.bytesOf(span.id))
   } catch (error) {
-    if (error instanceof ChunkDamaged) return undefined
-    throw error
-  }
-}
-
-function part({ times, values }: Columns, start: number, end: number): Columns {
-  if (start === 0 && end === times.length) return { times, values }
-  return {
-    times: times.subarray(start, end),
-    values: values instanceof Float64Array ? values.subarray(start, end) : values.slice(start, end),
+    if (!(error instanceof ChunkDamaged)) throw error
+    partition.putChunkAside(span)
+    return undefined
   }
 }
 

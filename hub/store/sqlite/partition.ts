@@ -115,6 +115,11 @@ export class Partition {
     return this.#sql.range.all({ series, fromMs, toMs })
   }
 
+  /** What of a series in the range was put aside. */
+  putAside(series: number, fromMs: number, toMs: number): ChunkSpan[] {
+    return this.#sql.aside.all({ series: -series, fromMs, toMs })
+  }
+
   /** As `chunks`, without their bytes; the one before the range is among them. */
   spans(series: number, fromMs: number, toMs: number): ChunkSpan[] {
     return this.#sql.spans.all({ series, fromMs, toMs })
@@ -150,6 +155,15 @@ export class Partition {
 
   remove({ id, count }: Pick<ChunkRow, 'id' | 'count'>): void {
     this.#sql.remove.run(id)
+    this.#sql.grow.run(-count)
+  }
+
+  /**
+   * A chunk whose bytes are damaged is put aside, where it is kept and named, and hinders nobody: under the number of its series, negative.
+   * There chunks may overlap.
+   */
+  putChunkAside({ id, count }: Pick<ChunkRow, 'id' | 'count'>): void {
+    this.#sql.putAside.run(id)
     this.#sql.grow.run(-count)
   }
 
@@ -246,6 +260,10 @@ function statements(db: Database.Database) {
     after: db.prepare<[number, number], ChunkRow>(`SELECT ${row} FROM chunks WHERE id > ? ORDER BY id LIMIT ?`),
     insert: db.prepare('INSERT INTO chunks (series, start_ms, end_ms, count, bytes) VALUES (?, ?, ?, ?, ?)'),
     remove: db.prepare('DELETE FROM chunks WHERE id = ?'),
+    putAside: db.prepare('UPDATE chunks SET series = -series WHERE id = ?'),
+    aside: db.prepare<Range, ChunkSpan>(`
+      SELECT id, start_ms AS startMs, end_ms AS endMs, count FROM chunks
+      WHERE series = $series AND start_ms <= $toMs AND end_ms >= $fromMs ORDER BY start_ms`),
     grow: db.prepare(`UPDATE marks SET value = value + ? WHERE key = ${totalKey}`),
     mark: db.prepare('INSERT INTO marks (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value'),
     unmark: db.prepare('DELETE FROM marks WHERE key = ?'),

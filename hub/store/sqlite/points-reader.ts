@@ -3,7 +3,7 @@
 
 import type { Database } from 'better-sqlite3'
 import { ChunkDamaged, chunkPointsMax, decodeChunk, encodeChunk } from '../series/chunk.ts'
-import { type Columns, cut, inOrder, joined } from '../series/columns.ts'
+import { type Columns, cut, firstAt, inOrder, joined, sliced } from '../series/columns.ts'
 import { cutRollup, joinedRollups } from '../series/roll-up.ts'
 import type { Rollup } from '../series/rollup.ts'
 import { decodeRollup } from '../series/rollup-chunk.ts'
@@ -53,10 +53,9 @@ export class PointsReader {
     const head = cut(heads.get(series) ?? noPoints, fromMs, toMs)
     const stretches = this.stretches(head, fromMs, toMs)
     if (descending) stretches.reverse()
-    for (const { startMs, endMs, rows, headPart } of stretches) {
-      const [from, to] = [Math.max(fromMs, startMs), Math.min(toMs, endMs)]
-      if (rows.length === 1 && headPart.times.length === 0) yield* this.#chunks(rows[0]!, series, from, to, budget, descending)
-      else yield* this.#mixed(rows, series, headPart, from, to, budget)
+    for (const stretch of stretches) {
+      const [from, to] = [Math.max(fromMs, stretch.startMs), Math.min(toMs, stretch.endMs)]
+      yield* this.#stretch(stretch, series, from, to, budget, descending)
     }
   }
 
@@ -73,7 +72,7 @@ export class PointsReader {
       const { startMs, endMs } = stretchOf('raw', head.times[start]!)
       let end = start + 1
       while (end < head.times.length && head.times[end]! < endMs) end += 1
-      const headPart = { times: head.times.subarray(start, end), values: head.values.slice(start, end) }
+      const headPart = sliced(head, start, end)
       const before = byStart.get(startMs)
       if (before === undefined) byStart.set(startMs, { startMs, endMs, rows: [], headPart })
       else before.headPart = headPart
@@ -135,29 +134,63 @@ export class PointsReader {
     return { points, bytes, fromMs, toMs }
   }
 
-  *#chunks(row: PartitionRow, series: number, fromMs: number, toMs: number, budget: Budget, descending: boolean): Generator<Columns> {
-    const chunks = this.#partitions.get(row.file)?.chunks(series, fromMs, toMs) ?? [] // removed meanwhile: then its time was over
-    if (descending) chunks.reverse()
-    for (const chunk of chunks) {
-      budget.spend(chunk.count)
-      const columns = cut(decoded(chunk, decodeChunk, budget) ?? noPoints, fromMs, toMs)
-      if (columns.times.length > 0) yield columns
-    }
-  }
-
-  *#mixed(
-    rows: readonly PartitionRow[],
+  /** A part is a chunk, and what of the head lies in it or on the way to it. */
+  *#stretch(
+    { rows, headPart }: RawStretch,
     series: number,
-    headPart: Columns,
     fromMs: number,
     toMs: number,
     budget: Budget,
+    descending: boolean,
   ): Generator<Columns> {
-    const parts = rows.flatMap((row) => [...this.#chunks(row, series, fromMs, toMs, budget, false)])
-    budget.spend(headPart.times.length)
-    const columns = inOrder(joined([...parts, headPart]))
-    if (columns.times.length > 0) yield columns
+    const groups = overlapping(rows.flatMap((row) => this.#chunks(row, series, fromMs, toMs, budget)))
+    if (descending) groups.reverse()
+    let head = headPart
+    for (const { chunks, startMs, endMs } of groups) {
+      const at = descending ? firstAt(head.times, (atMs) => atMs >= startMs) : firstAt(head.times, (atMs) => atMs > endMs)
+      const [before, behind] = [sliced(head, 0, at), sliced(head, at, head.times.length)]
+      head = descending ? before : behind
+      const joining = descending ? behind : before
+      budget.spend(chunks.reduce((sum, { count }) => sum + count, joining.times.length))
+      const parts = chunks.flatMap((chunk) => decoded(chunk, decodeChunk, budget) ?? [])
+      const columns = cut(
+        joining.times.length + parts.length > 1 ? inOrder(joined([...parts, joining])) : (parts[0] ?? joining),
+        fromMs,
+        toMs,
+      )
+      if (columns.times.length > 0) yield columns
+    }
+    budget.spend(head.times.length)
+    if (head.times.length > 0) yield head
   }
+
+  #chunks(row: PartitionRow, series: number, fromMs: number, toMs: number, budget: Budget): ChunkRow[] {
+    const partition = this.#partitions.get(row.file)
+    if (partition === undefined) return [] // removed meanwhile: then its time was over
+    for (const { startMs, endMs } of partition.putAside(series, fromMs, toMs)) budget.damaged.push({ from: startMs, to: endMs, tier: null })
+    return partition.chunks(series, fromMs, toMs)
+  }
+}
+
+interface Group {
+  readonly chunks: ChunkRow[]
+  readonly startMs: number
+  endMs: number
+}
+
+/** Chunks of one partition never overlap; those of another retention rule may. In the order of time, in a group as they came. */
+function overlapping(chunks: readonly ChunkRow[]): Group[] {
+  const groups: Group[] = []
+  for (const chunk of [...chunks].sort((a, b) => a.startMs - b.startMs)) {
+    const last = groups.at(-1)
+    if (last === undefined || last.endMs < chunk.startMs) groups.push({ chunks: [chunk], startMs: chunk.startMs, endMs: chunk.endMs })
+    else {
+      last.chunks.push(chunk)
+      last.endMs = Math.max(last.endMs, chunk.endMs)
+    }
+  }
+  for (const group of groups) if (group.chunks.length > 1) group.chunks.sort((a, b) => chunks.indexOf(a) - chunks.indexOf(b))
+  return groups
 }
 
 /** It has points, and of this range. */

@@ -82,7 +82,7 @@ function filledBuckets(
   if (needsBefore) {
     for (const part of reader.parts(one.series, heads, fromMs - beforeMs, beforeOf(fromMs), budget, { descending: true })) {
       buckets.addPoints(part)
-      break
+      if (buckets.hasNumberBefore) break // not so behind a part of texts alone
     }
   }
   for (const piece of planOf(reader, catalogue, one.series, heads.get(one.series) ?? noPoints, fromMs, endMs, asked)) {

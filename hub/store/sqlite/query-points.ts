@@ -163,7 +163,8 @@ class Line {
 
 function cursorOf(text: string | undefined): { readonly atMs: number; readonly series: number } | undefined {
   if (text === undefined) return undefined
-  const [, atMs, series] = /^(-?\d{1,17}(?:\.\d{1,17})?)~(\d{1,15})$/.exec(text) ?? []
-  if (atMs === undefined) throw new Refusal('request-invalid', { detail: 'cursor is not one that an earlier page gave' })
+  const [, atMs, series] = /^(-?\d[\d.e+-]{0,30})~(\d{1,15})$/.exec(text) ?? []
+  if (atMs === undefined || Number.isNaN(Number(atMs)))
+    throw new Refusal('request-invalid', { detail: 'cursor is not one that an earlier page gave' })
   return { atMs: Number(atMs), series: Number(series) }
 }

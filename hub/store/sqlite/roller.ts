@@ -4,7 +4,7 @@
 import { crc32 } from 'node:zlib'
 import { ChunkDamaged, decodeChunk } from '../series/chunk.ts'
 import { type Columns, joined } from '../series/columns.ts'
-import { combined, joinedRollups, rollUp, rollUpFurther } from '../series/roll-up.ts'
+import { combined, fullest, joinedRollups, rollUp, rollUpFurther } from '../series/roll-up.ts'
 import { type Rollup, type Tier, tierMs } from '../series/rollup.ts'
 import { decodeRollup, encodeRollup } from '../series/rollup-chunk.ts'
 import { type Catalogue, fileOf, type PartitionRow } from './catalogue.ts'
@@ -29,6 +29,12 @@ export interface Rolled {
   readonly done: boolean
   /** Partitions of other tiers that were written. */
   readonly partitions: readonly PartitionRow[]
+}
+
+interface Tiers {
+  readonly minute: Rollup
+  readonly hour: Rollup
+  readonly day: Rollup
 }
 
 /** What one partition of a tier is to get, in one transaction. */
@@ -118,7 +124,7 @@ export class Roller {
     const chunks = partition.chunks(series, raw.startMs, raw.endMs)
     const points = pointsOf(chunks)
     if (points === undefined) return
-    const tiers = tiersOf(points.columns)
+    const tiers = this.#atLeast(raw, series, tiersOf(points.columns))
     if (points.isWhole && chunks.length > chunksFor(points.columns.times.length) * fragmentsMax) {
       joins.push(() => {
         for (const chunk of chunks) partition.remove(chunk)
@@ -132,6 +138,26 @@ export class Roller {
     this.#replace(raw, series, 'day', rollupChunksOf(series, tiers.day), targets)
   }
 
+  /** Points never get fewer; where they did, chunks were lost on the disk, and buckets that were made of more of them stay as they are. */
+  #atLeast(raw: PartitionRow, series: number, tiers: Tiers): Tiers {
+    const days = this.#rollupOf(raw, series, 'day')
+    if (days === undefined || countOf(days) <= countOf(tiers.day)) return tiers
+    const fuller = (tier: keyof Tiers) => fullest(this.#rollupOf(raw, series, tier) ?? tiers[tier], tiers[tier])
+    return { minute: fuller('minute'), hour: fuller('hour'), day: fuller('day') }
+  }
+
+  /** What the partition of this tier has of the series in the raw one's stretch. */
+  #rollupOf(raw: PartitionRow, series: number, tier: keyof Tiers): Rollup | undefined {
+    const file = fileOf(stretchOf(tier, raw.startMs), raw.keep)
+    if (!this.#catalogue.has(file)) return undefined
+    const chunks = this.#partitions.get(file)!.chunks(series, raw.startMs, raw.endMs - 1)
+    const parts = readable(
+      chunks.filter(({ startMs }) => startMs >= raw.startMs),
+      decodeRollup,
+    )
+    return parts.length === 0 ? undefined : joinedRollups(parts)
+  }
+
   /**
    * Adds points to rollups whose own points are gone. Done twice it would count twice: so each tier's partition remembers, in the same
    * transaction, what was added last.
@@ -142,14 +168,15 @@ export class Roller {
     if (points === undefined) return chunks
     const tiers = tiersOf(points.columns)
     const key = series * 2 ** 20 + Math.floor(raw.startMs / tierMs.day)
-    const value = chunks.reduce((sum, { bytes }) => crc32(bytes, sum), 0)
+    // Of their checksums: that of bytes that end in their own is the same for all.
+    const value = chunks.reduce((sum, { bytes }) => crc32(bytes.subarray(-4), sum), 0)
     for (const tier of ['minute', 'hour', 'day'] as const) {
       const stretch = stretchOf(tier, raw.startMs)
       if (!this.#catalogue.has(fileOf(stretch, raw.keep))) continue // of this tier, too, the time is over
       const { partition: target, changes } = this.#target(stretch, raw.keep, targets)
       if (target.markOf(key) === value) continue
-      const before = target.chunks(series, raw.startMs, raw.endMs - 1).filter(({ startMs }) => startMs >= raw.startMs)
-      const whole = before.length === 0 ? tiers[tier] : combined(joinedRollups(before.map(({ bytes }) => decodeRollup(bytes))), tiers[tier])
+      const before = this.#rollupOf(raw, series, tier)
+      const whole = before === undefined ? tiers[tier] : combined(before, tiers[tier])
       this.#replace(raw, series, tier, rollupChunksOf(series, whole), targets)
       changes.push(() => target.mark(key, value))
     }
@@ -186,18 +213,26 @@ export class Roller {
 
 /** Of what can be read: `mooring check` names the rest. Undefined when nothing can. */
 function pointsOf(chunks: readonly ChunkRow[]): { readonly columns: Columns; readonly isWhole: boolean } | undefined {
-  const parts = chunks.flatMap(({ bytes }) => {
+  const parts = readable(chunks, decodeChunk)
+  return parts.length === 0 ? undefined : { columns: joined(parts), isWhole: parts.length === chunks.length }
+}
+
+function readable<Decoded>(chunks: readonly ChunkRow[], decode: (bytes: Buffer) => Decoded): Decoded[] {
+  return chunks.flatMap(({ bytes }) => {
     try {
-      return [decodeChunk(bytes)]
+      return [decode(bytes)]
     } catch (error) {
       if (error instanceof ChunkDamaged) return []
       throw error
     }
   })
-  return parts.length === 0 ? undefined : { columns: joined(parts), isWhole: parts.length === chunks.length }
 }
 
-function tiersOf(points: Columns): { readonly minute: Rollup; readonly hour: Rollup; readonly day: Rollup } {
+function countOf({ counts }: Rollup): number {
+  return counts.reduce((sum, count) => sum + count, 0)
+}
+
+function tiersOf(points: Columns): Tiers {
   const minute = rollUp(points, 'minute')
   const hour = rollUpFurther(minute, 'hour')
   return { minute, hour, day: rollUpFurther(hour, 'day') }

@@ -1,7 +1,7 @@
 // In the keeper thread: the heads of devices become chunks. The chunks are on disk before anybody is told that the heads may go, and merging
 // the same points again changes nothing, so a crash in between neither loses nor repeats a point.
 import type { Database } from 'better-sqlite3'
-import type { Columns } from '../series/columns.ts'
+import { type Columns, sliced } from '../series/columns.ts'
 import { type Catalogue, fileOf, type PartitionRow } from './catalogue.ts'
 import { gatherHeads } from './heads.ts'
 import { mergePoints } from './merge.ts'
@@ -95,10 +95,7 @@ export class Sealer {
       const stretch = stretchOf('raw', times[start]!)
       let end = start + 1
       while (end < times.length && times[end]! < stretch.endMs) end += 1
-      const part = {
-        times: times.subarray(start, end),
-        values: values instanceof Float64Array ? values.subarray(start, end) : values.slice(start, end),
-      }
+      const part = sliced({ times, values }, start, end)
       const isLate = gone.has(fileOf(stretch, keep))
       const file = fileOf(stretch, keep, isLate ? 'late' : undefined)
       const before = work.get(file)

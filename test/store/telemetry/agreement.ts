@@ -64,6 +64,7 @@ export async function pagesOf(store: Store, query: Omit<PointsQuery, 'limit'>, l
         { atMs, value: values[at]! },
       ])
     if (next === undefined) return found
+    assert.notEqual(next, cursor, 'each page goes on')
     cursor = next
   }
 }

@@ -6,9 +6,9 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { seriesFolder } from '../../../hub/store/sqlite/catalogue.ts'
 import type { Store } from '../../../hub/store/store.ts'
-import { newFolder, openIn, stored } from '../kit.ts'
+import { chartOf, newFolder, openIn, stored } from '../kit.ts'
 import { chartAgrees, ever, pointsAgree, scanAgrees, sizesAgree } from './agreement.ts'
-import { copyAsKilled, copyDatabase, partitionsOf, pathOf, rollAll, rollUntold, rowsOf, withDatabase } from './inside.ts'
+import { copyAsKilled, copyDatabase, partitionsOf, pathOf, rollAll, rolledUp, rollUntold, rowsOf, withDatabase } from './inside.ts'
 import { Model, type Sent, send } from './model.ts'
 
 const dayMs = 86_400_000
@@ -112,7 +112,7 @@ test('killed while it seals a second time what a crash had left, the store has e
   await agreesFromNowOn(t, mixed(t, moreHeads, again), model)
 })
 
-test('killed at any step of rolling up, charts are made of all points', async (t) => {
+test('killed when the rollups are on disk and the writer was not told, charts are made of all points', async (t) => {
   const { folder, store, model } = await begin(t)
   await sent(store, model, [...minutes(0, 1440), ...minutes(0, 1440, { device: 2 })])
   await store.status({ seal: true })
@@ -192,4 +192,23 @@ test('a file of chunks that is gone from the disk takes its own points with it a
   await sent(again, left, late)
   await again.status({ seal: true })
   await scanAgrees(again, left)
+})
+
+test('where points were lost on the disk the rollups that were made of them stay, and take in what came since', async (t) => {
+  const { folder, store, model } = await begin(t)
+  await sent(store, model, minutes(0, 3000))
+  await rolledUp(store, folder)
+  await store.close()
+  const [first, second] = partitionsOf(folder)
+  rmSync(pathOf(folder, second!.file))
+  withDatabase(pathOf(folder, first!.file), (db) => db.exec('UPDATE chunks SET bytes = zeroblob(100) WHERE id = 1'))
+  const again = await openIn(t, folder, 'batched')
+  const late = [...minutes(3, 1, { value: 'late' }), ...minutes(1500, 10, { value: 'late' })].map((point) => ({
+    ...point,
+    atMs: point.atMs + 1,
+  }))
+  await sent(again, model, late)
+  await rolledUp(again, folder)
+  const [chart] = await chartOf(again, { fromMs: startMs, toMs: startMs + 3 * dayMs - 1, pointsMax: 3, method: 'minmax' })
+  assert.ok(chart!.count >= 3000 && chart!.count <= 3011, `${chart!.count} points from ${chart!.tiers}`)
 })

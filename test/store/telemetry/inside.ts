@@ -6,6 +6,7 @@ import { Catalogue, type PartitionRow, seriesFolder } from '../../../hub/store/s
 import { OpenPartitions, openForWriting } from '../../../hub/store/sqlite/open-partitions.ts'
 import { PartitionRecords } from '../../../hub/store/sqlite/partition-records.ts'
 import { Roller } from '../../../hub/store/sqlite/roller.ts'
+import type { Store } from '../../../hub/store/store.ts'
 
 /** Chunks as they lie in a partition file. */
 export interface StoredChunk {
@@ -70,6 +71,14 @@ export function rollAll(folder: string, nowMs = Date.now()): void {
     }
     partitions.closeAll()
   })
+}
+
+/** Resolves when all points that were stored are in chunks, and rolled up where their day is over, by the upkeep of the open store. */
+export async function rolledUp(store: Store, folder: string): Promise<void> {
+  await store.status({ seal: true })
+  const now = Date.now()
+  const isDue = ({ state, endMs }: PartitionRow): boolean => state === 'late' || (state === 'stale' && endMs < now - 2 * 86_400_000)
+  while (partitionsOf(folder).some(isDue)) await store.devices({ limit: 1 })
 }
 
 /** Rolls up the oldest day that is due, and is killed before it can tell the writer, after which alone the marks of the day are cleared. */
