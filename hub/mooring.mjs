@@ -7,6 +7,8 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)))
+/** They work on the files of a hub, which need not run; all others talk to one that does. */
+const onFiles = ['check', 'backup', 'restore']
 const runtime = join(root, 'node_modules', '.bin', 'node')
 
 /** The set-up's own words go to stderr: stdout belongs to the command. */
@@ -16,7 +18,8 @@ function setUp() {
 }
 
 if (!existsSync(runtime)) setUp()
-const command = spawn(runtime, [join(root, 'hub', 'cli', 'main.ts'), ...process.argv.slice(2)], { stdio: 'inherit' })
+const program = onFiles.includes(process.argv[2] ?? '') ? 'maintenance.ts' : join('cli', 'main.ts')
+const command = spawn(runtime, [join(root, 'hub', program), ...process.argv.slice(2)], { stdio: 'inherit' })
 // Ctrl-C reaches the command by itself, and it decides what becomes of what it has begun; who ends this process alone means both.
 process.on('SIGINT', () => {})
 process.on('SIGTERM', () => command.kill('SIGTERM'))

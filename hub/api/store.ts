@@ -32,6 +32,10 @@ const storeAnswer = object({
     daysLeft: orNull(number(), { description: 'Until the budget is met; null when that is not known or nothing grows' }),
     next: orNull(string(), { description: 'What is demoted next to make room' }),
   }),
+  integrity: object(
+    { damaged: array(string()), scrubbedAt: orNull(number({ description: 'Unix ms; when everything was last read through' })) },
+    { description: 'What is damaged on the disk, a sentence each; mooring check looks at once' },
+  ),
 })
 
 const seriesAnswer = object({

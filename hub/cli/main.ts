@@ -13,7 +13,14 @@ const commands: Readonly<Record<string, Command>> = {
 function overview(): string {
   const width = Math.max(...Object.keys(commands).map((name) => name.length))
   const list = Object.entries(commands).map(([name, { summary }]) => `  ${name.padEnd(width)}  ${summary}`)
-  return `mooring COMMAND [options], for a hub that runs\n\n${list.join('\n')}\n\nmooring COMMAND --help says more; npm start starts a hub.`
+  return [
+    'mooring COMMAND [options], for a hub that runs',
+    '',
+    ...list,
+    '',
+    'mooring check, backup and restore look after the files of a hub, whether it runs or not.',
+    'mooring COMMAND --help says more; npm start starts a hub.',
+  ].join('\n')
 }
 
 async function run(args: readonly string[], terminal: Terminal): Promise<number> {

@@ -38,6 +38,14 @@ export interface StoreStatus {
     /** What is demoted next to make room, as a sentence; null when nothing is. */
     readonly next: string | null
   }
+  readonly integrity: Integrity
+}
+
+/** What is damaged on the disk, as far as it was read: a sentence each, the first hundred. Everything is read through twice a week. */
+export interface Integrity {
+  readonly damaged: readonly string[]
+  /** When everything was last read through; Unix ms, null before the first time. */
+  readonly scrubbedAt: number | null
 }
 
 export interface TierStatus {

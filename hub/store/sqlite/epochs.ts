@@ -20,3 +20,11 @@ export function beginEpoch(db: Database, firstSeq: number): Epoch[] {
   })()
   return db.prepare<[], Epoch>('SELECT epoch, first_seq AS firstSeq FROM epochs ORDER BY epoch').all()
 }
+
+/**
+ * For a copy of a database that will live on beside the original, or in its place: its next run begins with the time in seconds, so that the
+ * cursors of runs that the copy knows nothing of are not taken for its own.
+ */
+export function leaveEpochs(db: Database, nowMs: number): void {
+  setMeta(db, 'epoch', Math.max(metaOf(db, 'epoch'), Math.floor(nowMs / 1000)))
+}

@@ -1,6 +1,6 @@
 // Folders on disk: what is made, renamed or removed in one is only sure to outlive a power cut once the folder itself is synced.
-import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
+import { closeSync, fsyncSync, mkdirSync, openSync, readdirSync } from 'node:fs'
+import { dirname, join, resolve } from 'node:path'
 
 /** Makes a folder, and those above it that are missing, for their owner only. SQLite syncs the folder a file of its own lies in, none above. */
 export function makeFolder(folder: string): void {
@@ -20,4 +20,10 @@ export function syncFolder(path: string): void {
   } finally {
     closeSync(folder)
   }
+}
+
+/** All folders below as well. */
+export function syncTree(path: string): void {
+  for (const entry of readdirSync(path, { withFileTypes: true })) if (entry.isDirectory()) syncTree(join(path, entry.name))
+  syncFolder(path)
 }

@@ -118,6 +118,8 @@ export class FrameCursor {
   topicStart = 0
   topicEnd = 0
   payloadStart = 0
+  /** How often bytes were passed over because no frame could begin there. */
+  gaps = 0
 
   constructor(bytes: Buffer) {
     this.bytes = bytes
@@ -130,8 +132,34 @@ export class FrameCursor {
     this.seq = 0
   }
 
-  /** Moves to the next frame; false at the end, and `broken` tells whether the bytes ended where a frame should. */
+  /** Moves to the next frame, over a gap if it must; false at the end, and `broken` tells whether the bytes ended where a frame should. */
   next(): boolean {
+    if (this.#step()) return true
+    if (this.end === this.bytes.length || !this.#align(this.end)) return false
+    this.gaps += 1
+    return this.#step()
+  }
+
+  /** The frame it stands on is not what was written, and its length may be what is wrong: the next frame is the first whose checksum fits. */
+  passOver(): void {
+    const { end } = this
+    if (!this.#align(this.start + 1)) this.end = end
+  }
+
+  /** Whether a frame whose checksum fits begins somewhere from here on: then the next one is that. */
+  #align(from: number): boolean {
+    for (let at = from; at + headerBytes <= this.bytes.length; at += 1) {
+      this.end = at
+      if (this.#step() && this.sealed) {
+        this.end = at
+        return true
+      }
+    }
+    this.end = from
+    return false
+  }
+
+  #step(): boolean {
     const start = this.end
     if (start + headerBytes > this.bytes.length) return false
     const view = this.#view

@@ -1,7 +1,8 @@
 // Heads: points that wait to become chunks. One row of the table is what one flush brought of one device: all its series in one value, since
 // a row per series would cost more than the points in it. Written in the writer thread, read in the others.
 
-import { ChunkDamaged, decodeChunk, encodeChunk } from '../series/chunk.ts'
+import { crc32 } from 'node:zlib'
+import { ChunkDamaged, decodeChunk, encodeChunk, lookAtChunk } from '../series/chunk.ts'
 import { type Columns, inOrder, joined } from '../series/columns.ts'
 
 /** Points of one series in the order of time, by the series' number. */
@@ -14,10 +15,26 @@ export interface Head {
   readonly bytes: Buffer
 }
 
-// version, series; then for each series its number and the bytes of its points; then these.
-const version = 1
+/** What cannot be read of a row: the points of one series, or all of it. The others are what was written. */
+export interface HeadDamage {
+  /** Undefined when it is the whole row. */
+  readonly series: number | undefined
+  /** Where the bytes still say of which time they are. */
+  readonly span: { readonly fromMs: number; readonly toMs: number } | undefined
+  readonly what: string
+}
+
+/** `row` counts from 0. */
+export type OnHeadDamage = (damage: HeadDamage, row: number) => void
+
+// version, series; then for each series its number and the bytes of its points; the CRC-32 of all this, for a number that is not the right one
+// would give points to another series; then the points, which have their own.
+const version = 2
+/** Without the checksum of what comes before the points. */
+const versionUnchecked = 1
 const headerBytes = 5
 const entryBytes = 8
+const checksumBytes = 4
 const partPoints = 4096
 const rowPoints = 65_536
 
@@ -41,7 +58,8 @@ export function* headsOf(gathered: readonly SeriesPoints[]): Generator<Head> {
 
 function encodeHead(gathered: readonly SeriesPoints[]): Head {
   const parts = gathered.map(([, points]) => encodeChunk(points, 0, points.times.length, { compress: false }))
-  const directory = Buffer.alloc(headerBytes + gathered.length * entryBytes)
+  const end = headerBytes + gathered.length * entryBytes
+  const directory = Buffer.alloc(end + checksumBytes)
   directory[0] = version
   directory.writeUInt32LE(gathered.length, 1)
   let points = 0
@@ -52,32 +70,71 @@ function encodeHead(gathered: readonly SeriesPoints[]): Head {
     points += times.length
     deepest = Math.max(deepest, times.length)
   }
+  directory.writeUInt32LE(crc32(directory.subarray(0, end)), end)
   return { points, deepest, bytes: Buffer.concat([directory, ...parts]) }
 }
 
-/** What the row has of these series, or of all. Errors: `ChunkDamaged`. */
-export function* pointsOfHead(bytes: Buffer, wanted?: ReadonlySet<number>): Generator<SeriesPoints> {
-  if (bytes.length < headerBytes || bytes[0] !== version) throw new ChunkDamaged('a head is of no known version')
-  const count = bytes.readUInt32LE(1)
-  let start = headerBytes + count * entryBytes
-  if (start > bytes.length) throw new ChunkDamaged('a head is shorter than its directory')
+/** What the row has of these series, or of all, as far as it can be read. */
+export function* pointsOfHead(
+  bytes: Buffer,
+  wanted: ReadonlySet<number> | undefined,
+  onDamage: (damage: HeadDamage) => void,
+): Generator<SeriesPoints> {
+  const count = bytes.length < headerBytes ? 0 : bytes.readUInt32LE(1)
+  const directoryEnd = headerBytes + count * entryBytes
+  const pointsStart = directoryEnd + (bytes[0] === versionUnchecked ? 0 : checksumBytes)
+  const what = directoryDamage(bytes, directoryEnd)
+  if (what !== undefined) {
+    onDamage({ series: undefined, span: undefined, what })
+    return
+  }
+  let start = pointsStart
   for (let at = 0; at < count; at += 1) {
     const series = bytes.readUInt32LE(headerBytes + at * entryBytes)
     const end = start + bytes.readUInt32LE(headerBytes + at * entryBytes + 4)
-    if (wanted === undefined || wanted.has(series)) yield [series, decodeChunk(bytes.subarray(start, end))]
+    const points = wanted === undefined || wanted.has(series) ? partOf(series, bytes.subarray(start, end), onDamage) : undefined
+    if (points !== undefined) yield [series, points]
     start = end
   }
 }
 
+function directoryDamage(bytes: Buffer, end: number): string | undefined {
+  if (bytes[0] === versionUnchecked && bytes.length >= end) return undefined
+  if (bytes.length < end + checksumBytes) return 'The row is shorter than its directory.'
+  if (crc32(bytes.subarray(0, end)) !== bytes.readUInt32LE(end)) return 'The checksum of the directory does not fit its bytes.'
+  return bytes[0] === version ? undefined : `The row has the unknown version ${bytes[0]}.`
+}
+
+function partOf(series: number, bytes: Buffer, onDamage: (damage: HeadDamage) => void): Columns | undefined {
+  try {
+    return decodeChunk(bytes)
+  } catch (error) {
+    if (!(error instanceof ChunkDamaged)) throw error
+    onDamage({ series, span: claimedSpan(bytes), what: error.message })
+    return undefined
+  }
+}
+
+function claimedSpan(bytes: Buffer): HeadDamage['span'] {
+  try {
+    const { firstMs, lastMs } = lookAtChunk(bytes)
+    return firstMs >= 0 && firstMs <= lastMs && lastMs <= 8.64e15 ? { fromMs: firstMs, toMs: lastMs } : undefined
+  } catch {
+    return undefined
+  }
+}
+
 /** The points of several rows, by series: rows in the order they were written, of points at the same time the last one stays. */
-export function gatherHeads(rows: Iterable<Buffer>, wanted?: ReadonlySet<number>): Map<number, Columns> {
+export function gatherHeads(rows: Iterable<Buffer>, wanted: ReadonlySet<number> | undefined, onDamage: OnHeadDamage): Map<number, Columns> {
   const parts = new Map<number, Columns[]>()
+  let row = 0
   for (const bytes of rows) {
-    for (const [series, points] of pointsOfHead(bytes, wanted)) {
+    for (const [series, points] of pointsOfHead(bytes, wanted, (damage) => onDamage(damage, row))) {
       const before = parts.get(series)
       if (before === undefined) parts.set(series, [points])
       else before.push(points)
     }
+    row += 1
   }
   return new Map(Array.from(parts, ([series, columns]) => [series, inOrder(joined(columns))]))
 }

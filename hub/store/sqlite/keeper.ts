@@ -4,7 +4,11 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { type Retention, ruleFor } from '../../retention.ts'
-import { Catalogue, seriesFolder } from './catalogue.ts'
+import { Catalogue, type PartitionRow, seriesFolder } from './catalogue.ts'
+import { PartitionDamaged } from './integrity/damage.ts'
+import { unlessHeld } from './integrity/hold.ts'
+import { mend } from './integrity/mend.ts'
+import { Scrub } from './integrity/scrub.ts'
 import { OpenPartitions, openForWriting } from './open-partitions.ts'
 import { type Rolled, Roller } from './roller.ts'
 import { type Sealed, Sealer } from './sealer.ts'
@@ -23,8 +27,12 @@ export interface KeeperFunctions {
   confirmRolled(): void
   shedDue(): Shed | undefined
   status(): KeeperStatus
-  /** Removes the files of partitions that are not on record any more. */
+  /** Removes the files of partitions that are not on record any more; later, while a backup holds them. */
   remove(files: readonly string[]): void
+  /** A partition whose file turned out damaged gets a new one. Undefined when there is none. */
+  mendDue(): PartitionRow | undefined
+  /** Reads on through what is stored. */
+  scrub(): void
   close(): void
 }
 
@@ -32,6 +40,8 @@ const partitionsOpen = 16
 
 class Keeper {
   readonly #db: Database.Database
+  readonly #dataFolder: string
+  /** Of partitions. */
   readonly #folder: string
   readonly #catalogue: Catalogue
   readonly #partitions: OpenPartitions
@@ -39,10 +49,14 @@ class Keeper {
   readonly #roller: Roller
   readonly #shedder: Shedder
   readonly #status: StatusReader
+  readonly #scrub: Scrub
+  readonly #damaged = new Set<string>()
+  #toRemove: string[] = []
 
   constructor(folder: string, rules: ShedRules) {
     this.#db = new Database(join(folder, 'mooring.db'), { readonly: true })
     this.#db.pragma('busy_timeout = 2000')
+    this.#dataFolder = folder
     this.#folder = join(folder, seriesFolder)
     this.#catalogue = new Catalogue(this.#db)
     sweep(this.#folder, new Set(this.#catalogue.all().map(({ file }) => file)))
@@ -50,19 +64,21 @@ class Keeper {
     this.#sealer = new Sealer(this.#db, this.#catalogue, this.#partitions, this.#ruleOf(rules.keep))
     this.#roller = new Roller(this.#catalogue, this.#partitions)
     this.#shedder = new Shedder(folder, this.#catalogue, this.#partitions, this.#roller, rules)
-    this.#status = new StatusReader(folder, this.#db, this.#catalogue, this.#shedder, rules)
+    this.#scrub = new Scrub(folder, this.#db, this.#catalogue)
+    this.#status = new StatusReader(folder, this.#db, this.#catalogue, this.#shedder, this.#scrub, rules)
   }
 
   sealDue(): Sealed | undefined {
-    return this.#sealer.sealDue(Date.now())
+    return this.#noting(() => this.#sealer.sealDue(Date.now()))
   }
 
   sealAfter(device: number): Sealed | undefined {
-    return this.#sealer.sealAfter(device)
+    return this.#noting(() => this.#sealer.sealAfter(device))
   }
 
   rollDue(): Rolled | undefined {
-    return this.#roller.rollDue(Date.now())
+    const isHeld = !unlessHeld(this.#dataFolder, () => {})
+    return this.#noting(() => this.#roller.rollDue(Date.now(), isHeld))
   }
 
   confirmRolled(): void {
@@ -70,7 +86,7 @@ class Keeper {
   }
 
   shedDue(): Shed | undefined {
-    return this.#shedder.next(Date.now())
+    return this.#noting(() => this.#shedder.next(Date.now()))
   }
 
   status(): KeeperStatus {
@@ -78,13 +94,34 @@ class Keeper {
   }
 
   remove(files: readonly string[]): void {
-    for (const file of files) {
+    for (const file of files) this.#partitions.close(file)
+    this.#toRemove.push(...files)
+    this.#removeUnlessHeld()
+  }
+
+  mendDue(): PartitionRow | undefined {
+    for (const file of this.#damaged) {
+      this.#damaged.delete(file)
       this.#partitions.close(file)
-      rmSync(join(this.#folder, file), { force: true })
+      const row = this.#catalogue.all().find((one) => one.file === file && one.state !== 'gone')
+      if (row === undefined)
+        rmSync(join(this.#folder, file), { force: true }) // not on record: nothing depends on it
+      else {
+        const mended = mend(this.#folder, row)
+        this.#scrub.forget(file)
+        return mended
+      }
     }
+    return undefined
+  }
+
+  scrub(): void {
+    this.#removeUnlessHeld()
+    this.#scrub.step(Date.now())
   }
 
   close(): void {
+    this.#scrub.close()
     this.#partitions.closeAll()
     this.#db.close()
   }
@@ -98,6 +135,28 @@ class Keeper {
     return (series) => {
       const { metric, type } = named.get(series)!
       return ruleFor(rules, metric, type)
+    }
+  }
+
+  #removeUnlessHeld(): void {
+    if (this.#toRemove.length === 0) return
+    unlessHeld(this.#dataFolder, () => {
+      for (const file of this.#toRemove) {
+        if (this.#catalogue.has(file)) continue // made again meanwhile
+        this.#scrub.forget(file)
+        rmSync(join(this.#folder, file), { force: true })
+      }
+      this.#toRemove = []
+    })
+  }
+
+  /** A partition that turns out damaged is the next to be mended. */
+  #noting<Done>(work: () => Done): Done {
+    try {
+      return work()
+    } catch (error) {
+      if (error instanceof PartitionDamaged) this.#damaged.add(error.file)
+      throw error
     }
   }
 }
@@ -120,5 +179,7 @@ serve({
   shedDue: () => opened().shedDue(),
   status: () => opened().status(),
   remove: (files) => opened().remove(files),
+  mendDue: () => opened().mendDue(),
+  scrub: () => opened().scrub(),
   close: () => opened().close(),
 } satisfies KeeperFunctions)

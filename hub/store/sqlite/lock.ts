@@ -3,12 +3,14 @@ import { closeSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import Database, { SqliteError } from 'better-sqlite3'
 
+export const lockName = 'mooring.lock'
+
 /**
  * Holds the folder until `close`, or until the process ends in whatever way: the lock is SQLite's own on a file beside the database, and
  * the kernel drops it with the process, so a crash leaves nothing to clean up. Errors: a sentence, when someone else holds it.
  */
 export function lockFolder(folder: string): Database.Database {
-  const path = join(folder, 'mooring.lock')
+  const path = join(folder, lockName)
   closeSync(openSync(path, 'a', 0o600))
   const lock = new Database(path, { timeout: 0 })
   try {

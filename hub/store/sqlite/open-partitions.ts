@@ -1,5 +1,5 @@
 // The partition files that a thread has open: opening one costs more than a query in it, and thousands of them would be too many.
-import { closeSync, openSync } from 'node:fs'
+import { closeSync, existsSync, openSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { makeFolder, syncFolder } from './folders.ts'
 import { Partition } from './partition.ts'
@@ -48,7 +48,8 @@ export class OpenPartitions {
 export function openForWriting(path: string): Partition {
   const folder = dirname(path)
   makeFolder(folder)
-  closeSync(openSync(path, 'a', 0o600)) // SQLite gives its side files the mode of the database
+  // SQLite gives its side files the mode of the database. Not for a file that is there: closing it drops the locks that this process has on it.
+  if (!existsSync(path)) closeSync(openSync(path, 'a', 0o600))
   const partition = Partition.open(path)
   syncFolder(folder)
   return partition

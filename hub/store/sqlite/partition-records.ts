@@ -13,6 +13,9 @@ export class PartitionRecords {
   constructor(db: Database) {
     this.#db = db
     this.#sql = {
+      putAside: db.prepare(
+        'INSERT INTO damaged_heads (device, at_ms, points, bytes) SELECT device, at_ms, points, bytes FROM heads WHERE id = ?',
+      ),
       deleteHeads: db.prepare('DELETE FROM heads WHERE device = ? AND id <= ?'),
       countHeads: db.prepare(`
         UPDATE devices SET (head_rows, head_depth) = (SELECT count(*), coalesce(sum(deepest), 0) FROM heads WHERE device = number)
@@ -27,8 +30,9 @@ export class PartitionRecords {
     }
   }
 
-  sealed({ devices, lastHeads, partitions }: Sealed): void {
+  sealed({ devices, lastHeads, damagedHeads, partitions }: Sealed): void {
     this.#change(() => {
+      for (const head of damagedHeads) this.#sql.putAside.run(head)
       for (const [at, device] of devices.entries()) {
         this.#sql.deleteHeads.run(device, lastHeads[at]!)
         this.#sql.countHeads.run(device)
@@ -42,6 +46,11 @@ export class PartitionRecords {
       this.#put(partitions)
       if (done) this.#sql.whole.run(file)
     })
+  }
+
+  /** The file of this partition was damaged, and what could be read of it is in another in its place. */
+  mended(partition: PartitionRow): void {
+    this.#change(() => this.#put([partition]))
   }
 
   dropped(files: readonly string[]): void {

@@ -70,7 +70,7 @@ export class Partition {
     const db = new Database(path, { timeout: readersWaitMs })
     try {
       if (db.pragma('application_id', { simple: true }) !== applicationId) {
-        if (db.prepare('SELECT 1 FROM sqlite_schema LIMIT 1').get() !== undefined) throw new Error(`${path} is no partition of Mooring.`)
+        if (db.prepare('SELECT 1 FROM sqlite_schema LIMIT 1').get() !== undefined) throw foreign(path)
         db.pragma(`page_size = ${pageBytes}`)
         db.transaction(() => {
           db.exec(tables)
@@ -90,11 +90,14 @@ export class Partition {
 
   /** For readers; undefined when there is no such file (any more). */
   static read(path: string): Partition | undefined {
+    let db: Database.Database | undefined
     try {
-      const db = new Database(path, { readonly: true, fileMustExist: true, timeout: readersWaitMs })
+      db = new Database(path, { readonly: true, fileMustExist: true, timeout: readersWaitMs })
       db.pragma('cache_size = -1024')
+      if (db.pragma('application_id', { simple: true }) !== applicationId) throw foreign(path)
       return new Partition(path, db)
     } catch (error) {
+      db?.close()
       if (error instanceof SqliteError && error.code.startsWith('SQLITE_CANTOPEN') && !existsSync(path)) return undefined
       throw error
     }
@@ -143,14 +146,9 @@ export class Partition {
     return this.#sql.sizesOf.get(series)!
   }
 
-  /** Chunks by id behind `afterId`, for a scrub. */
-  chunksAfter(afterId: number, limit: number): ChunkRow[] {
-    return this.#sql.after.all(afterId, limit)
-  }
-
   insert({ series, startMs, endMs, count, bytes }: NewChunk): void {
     this.#sql.insert.run(series, startMs, endMs, count, bytes)
-    this.#sql.grow.run(count)
+    if (series > 0) this.#sql.grow.run(count)
   }
 
   remove({ id, count }: Pick<ChunkRow, 'id' | 'count'>): void {
@@ -215,12 +213,6 @@ export class Partition {
     }
   }
 
-  /** What SQLite says is wrong with the file; empty when nothing is. */
-  integrity(): string[] {
-    const lines = this.#db.prepare<[], string>('PRAGMA integrity_check').pluck().all()
-    return lines.length === 1 && lines[0] === 'ok' ? [] : lines
-  }
-
   close(): void {
     if (!this.#db.readonly) this.#db.pragma('journal_mode = DELETE') // takes the empty file beside it away
     this.#db.close()
@@ -235,6 +227,11 @@ function bestPageBytes(count: number, chunkBytes: number): number {
     return (pages + otherPages) * page + Math.ceil((count * indexBytes) / page) * page
   }
   return pageSizes.reduce((best, page) => (lengthWith(page) < lengthWith(best) ? page : best))
+}
+
+/** As SQLite calls what is no database: whoever can go on without the file does. */
+function foreign(path: string): Error {
+  return new SqliteError(`${path} is no partition of Mooring.`, 'SQLITE_NOTADB')
 }
 
 function statements(db: Database.Database) {
@@ -257,7 +254,6 @@ function statements(db: Database.Database) {
     sizesOf: db.prepare<[number], { points: number; bytes: number; startMs: number | null; endMs: number | null }>(`
       SELECT coalesce(sum(count), 0) AS points, coalesce(sum(length(bytes)), 0) AS bytes, min(start_ms) AS startMs, max(end_ms) AS endMs
       FROM chunks WHERE series = ?`),
-    after: db.prepare<[number, number], ChunkRow>(`SELECT ${row} FROM chunks WHERE id > ? ORDER BY id LIMIT ?`),
     insert: db.prepare('INSERT INTO chunks (series, start_ms, end_ms, count, bytes) VALUES (?, ?, ?, ?, ?)'),
     remove: db.prepare('DELETE FROM chunks WHERE id = ?'),
     putAside: db.prepare('UPDATE chunks SET series = -series WHERE id = ?'),

@@ -57,7 +57,11 @@ export class Past {
       const cursor = new FrameCursor(row.bytes)
       while (cursor.next()) {
         if (cursor.seq > toSeq) break
-        if (cursor.kind !== frameKinds.message || cursor.seq <= afterSeq || !wanted.matches(cursor.topic()) || !cursor.sealed) continue
+        if (cursor.kind !== frameKinds.message || cursor.seq <= afterSeq || !wanted.matches(cursor.topic())) continue
+        if (!cursor.sealed) {
+          cursor.passOver()
+          continue
+        }
         messages.push(messageAt(cursor))
         bytes += cursor.end - cursor.start
         if (messages.length >= limits.historyPageMessages || bytes >= limits.historyPageBytes) {

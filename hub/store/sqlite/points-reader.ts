@@ -11,8 +11,9 @@ import type { SeriesSize } from '../telemetry.ts'
 import type { Budget } from './budget.ts'
 import type { Catalogue, PartitionRow } from './catalogue.ts'
 import { gatherHeads } from './heads.ts'
+import { isCorrupt } from './integrity/damage.ts'
 import type { OpenPartitions } from './open-partitions.ts'
-import type { ChunkRow } from './partition.ts'
+import type { ChunkRow, Partition } from './partition.ts'
 import { stretchOf } from './stretches.ts'
 
 /** The points of one device that are not in partitions yet, by series. */
@@ -30,12 +31,22 @@ export class PointsReader {
   constructor(db: Database, catalogue: Catalogue, partitions: OpenPartitions) {
     this.#catalogue = catalogue
     this.#partitions = partitions
-    this.#heads = db.prepare<[number], Buffer>('SELECT bytes FROM heads WHERE device = ? ORDER BY id').pluck()
+    this.#heads = db.prepare<[number], { atMs: number; bytes: Buffer }>(
+      'SELECT at_ms AS atMs, bytes FROM heads WHERE device = ? ORDER BY id',
+    )
   }
 
-  /** Of these series of a device, or of all. */
-  headsOf(device: number, wanted?: ReadonlySet<number>): Heads {
-    return gatherHeads(this.#heads.iterate(device), wanted)
+  /** Of these series of a device, or of all. What cannot be read is noted as damaged. */
+  headsOf(device: number, wanted?: ReadonlySet<number>, budget?: Budget): Heads {
+    const rows = this.#heads.all(device)
+    return gatherHeads(
+      rows.map(({ bytes }) => bytes),
+      wanted,
+      ({ span }, row) => {
+        const { atMs } = rows[row]!
+        budget?.damaged.push({ from: span?.fromMs ?? atMs, to: span?.toMs ?? atMs, tier: null })
+      },
+    )
   }
 
   /**
@@ -82,19 +93,19 @@ export class PointsReader {
   }
 
   isStale(row: PartitionRow, series: number): boolean {
-    return row.state === 'stale' && this.#partitions.get(row.file)?.markOf(series) !== undefined
+    return row.state === 'stale' && this.#ask(row, (partition) => partition.markOf(series) !== undefined, true) === true
   }
 
   /** Whether any chunk of the series in these partitions has something in the range. */
   has(rows: readonly PartitionRow[], series: number, fromMs: number, endMs: number): boolean {
-    return rows.some((row) => (this.#partitions.get(row.file)?.pointsIn(series, fromMs, endMs - 1) ?? 0) > 0)
+    return rows.some((row) => (this.#ask(row, (partition) => partition.pointsIn(series, fromMs, endMs - 1), 0) ?? 0) > 0)
   }
 
   /** The buckets of one tier that begin from `fromMs` on and before `toMs`; undefined when there are none. */
   rollup(rows: readonly PartitionRow[], series: number, fromMs: number, toMs: number, budget: Budget): Rollup | undefined {
     const parts: Rollup[] = []
     for (const row of rows) {
-      for (const chunk of this.#partitions.get(row.file)?.chunks(series, fromMs, toMs) ?? []) {
+      for (const chunk of this.#chunksOf(row, series, fromMs, toMs, budget)) {
         budget.spend(chunk.count)
         const part = decoded(chunk, decodeRollup, budget)
         if (part !== undefined) parts.push(part)
@@ -110,7 +121,7 @@ export class PointsReader {
     let points = 0
     for (const row of this.#catalogue.all()) {
       if (!isInRange(row, fromMs, toMs)) continue
-      points += this.#partitions.get(row.file)?.pointsIn(series, fromMs, toMs) ?? 0
+      points += this.#ask(row, (partition) => partition.pointsIn(series, fromMs, toMs), 0) ?? 0
     }
     return points
   }
@@ -124,7 +135,7 @@ export class PointsReader {
     let toMs = times.at(-1) ?? null
     for (const row of this.#catalogue.all()) {
       if (!isInRange(row, 0, Number.POSITIVE_INFINITY)) continue
-      const size = this.#partitions.get(row.file)?.sizesOf(series)
+      const size = this.#ask(row, (partition) => partition.sizesOf(series), undefined)
       if (size === undefined || size.startMs === null || size.endMs === null) continue
       points += size.points
       bytes += size.bytes
@@ -143,7 +154,7 @@ export class PointsReader {
     budget: Budget,
     descending: boolean,
   ): Generator<Columns> {
-    const groups = overlapping(rows.flatMap((row) => this.#chunks(row, series, fromMs, toMs, budget)))
+    const groups = overlapping(rows.flatMap((row) => this.#chunksOf(row, series, fromMs, toMs, budget)))
     if (descending) groups.reverse()
     let head = headPart
     for (const { chunks, startMs, endMs } of groups) {
@@ -164,11 +175,29 @@ export class PointsReader {
     if (head.times.length > 0) yield head
   }
 
-  #chunks(row: PartitionRow, series: number, fromMs: number, toMs: number, budget: Budget): ChunkRow[] {
-    const partition = this.#partitions.get(row.file)
-    if (partition === undefined) return [] // removed meanwhile: then its time was over
-    for (const { startMs, endMs } of partition.putAside(series, fromMs, toMs)) budget.damaged.push({ from: startMs, to: endMs, tier: null })
-    return partition.chunks(series, fromMs, toMs)
+  /** What is damaged is noted. None when the file is gone: then its time was over. */
+  #chunksOf(row: PartitionRow, series: number, fromMs: number, toMs: number, budget: Budget): ChunkRow[] {
+    const find = (partition: Partition) => {
+      for (const { startMs, endMs } of partition.putAside(series, fromMs, toMs)) {
+        budget.damaged.push({ from: startMs, to: endMs, tier: null })
+      }
+      return partition.chunks(series, fromMs, toMs)
+    }
+    const chunks = this.#ask(row, find, 'damaged')
+    if (chunks !== 'damaged') return chunks ?? []
+    budget.damaged.push({ from: row.startMs, to: row.endMs, tier: null })
+    return []
+  }
+
+  /** Undefined when the file is gone, `ifDamaged` when SQLite cannot read it. */
+  #ask<Answer, Damaged>(row: PartitionRow, read: (partition: Partition) => Answer, ifDamaged: Damaged): Answer | Damaged | undefined {
+    try {
+      const partition = this.#partitions.get(row.file)
+      return partition && read(partition)
+    } catch (error) {
+      if (isCorrupt(error)) return ifDamaged
+      throw error
+    }
   }
 }
 

@@ -89,7 +89,7 @@ export class Projection {
   }
 
   #finish(batch: CommittedBatch): void {
-    if (batch.cursor.broken) this.#count(figure.damagedFrames, 1)
+    this.#count(figure.damagedFrames, batch.cursor.gaps + (batch.cursor.broken ? 1 : 0))
     if (batch.lastSeq > this.#book.gatheredSeq) this.#book.gathered(batch.lastSeq)
     this.#batches.shift()
     this.#checkedAt = 0
@@ -105,6 +105,7 @@ export class Projection {
       if (cursor.seq <= this.#book.gatheredSeq) return
       if (!cursor.sealed) {
         this.#count(figure.damagedFrames, 1)
+        cursor.passOver()
         return
       }
     }

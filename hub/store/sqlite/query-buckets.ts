@@ -38,7 +38,7 @@ export function bucketsAnswer(
   }
   const groups = new Map<string, { readonly labels: BucketSeries['labels']; buckets: Buckets | undefined }>()
   for (const [number, ofDevice] of byDevice(selected)) {
-    const heads = reader.headsOf(number, new Set(ofDevice.map(({ series }) => series)))
+    const heads = reader.headsOf(number, new Set(ofDevice.map(({ series }) => series)), budget)
     for (const one of ofDevice) {
       const labels = labelsOf(one, query.groupBy)
       const key = JSON.stringify(labels)

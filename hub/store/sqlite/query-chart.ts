@@ -20,9 +20,11 @@ export function chartAnswer(
 ): ChartAnswer {
   const parts: string[] = []
   for (const [number, ofDevice] of byDevice(selected)) {
-    const heads = reader.headsOf(number, new Set(ofDevice.map(({ series }) => series)))
+    const damagedBefore = budget.damaged.length
+    const heads = reader.headsOf(number, new Set(ofDevice.map(({ series }) => series)), budget)
+    const damagedHeads = budget.damaged.slice(damagedBefore)
     for (const one of ofDevice) {
-      const series = chartSeries(reader, catalogue, one, heads, query, budget)
+      const series = chartSeries(reader, catalogue, one, heads, query, budget, damagedHeads)
       if (series.count === 0 && series.coarse.length === 0) continue
       const part = JSON.stringify(series)
       budget.answered(part.length)
@@ -46,11 +48,12 @@ function chartSeries(
   heads: Heads,
   query: ChartQuery,
   budget: Budget,
+  damagedHeads: readonly CoarseSpan[],
 ): ChartSeries {
   const { fromMs, toMs, pointsMax, method } = query
   const asked = tierOf(query)
   const wholeMs = asked === 'raw' ? fromMs : Math.floor(fromMs / tierMs[asked]) * tierMs[asked]
-  const coarse: CoarseSpan[] = []
+  const coarse = [...damagedHeads]
   const parts: Columns[] = []
   const tiers = new Set<Tier>()
   const damagedBefore = budget.damaged.length

@@ -67,7 +67,7 @@ export function pointsPage(
   const line = new Line(descending)
   const coarse: CoarseSpan[] = []
   for (const [number, ofDevice] of byDevice(selected)) {
-    const heads = reader.headsOf(number, new Set(ofDevice.map(({ series }) => series)))
+    const heads = reader.headsOf(number, new Set(ofDevice.map(({ series }) => series)), budget)
     for (const one of ofDevice) {
       const walk = new Walk(one, reader.parts(one.series, heads, fromMs, toMs, budget, { descending }), descending)
       // Of the cursor's moment the series up to its own have been told.

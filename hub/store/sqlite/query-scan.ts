@@ -17,7 +17,7 @@ export function* scanOf(
   budget: Budget,
 ): Generator<ScanPart> {
   for (const { series, number, device, metric } of selected) {
-    const heads = reader.headsOf(number, new Set([series]))
+    const heads = reader.headsOf(number, new Set([series]), budget)
     let gathered: Columns[] = []
     let count = 0
     for (const part of reader.parts(series, heads, fromMs, toMs, budget)) {

@@ -57,7 +57,9 @@ export function unrouted(db: Database): Message[] {
     const cursor = new FrameCursor(bytes)
     while (cursor.next()) {
       const isOwed = cursor.kind === frameKinds.message && (cursor.flags & frameFlags.qos) !== 0
-      if (isOwed && cursor.seq > newest.routedSeq && cursor.sealed) messages.push(messageAt(cursor))
+      if (!isOwed || cursor.seq <= newest.routedSeq) continue
+      if (cursor.sealed) messages.push(messageAt(cursor))
+      else cursor.passOver()
     }
   }
   return messages

@@ -8,6 +8,7 @@ import { combined, fullest, joinedRollups, rollUp, rollUpFurther } from '../seri
 import { type Rollup, type Tier, tierMs } from '../series/rollup.ts'
 import { decodeRollup, encodeRollup } from '../series/rollup-chunk.ts'
 import { type Catalogue, fileOf, type PartitionRow } from './catalogue.ts'
+import { naming } from './integrity/damage.ts'
 import { chunksFor, chunksOf as pointChunksOf } from './merge.ts'
 import type { OpenPartitions } from './open-partitions.ts'
 import type { ChunkRow, NewChunk, Partition } from './partition.ts'
@@ -54,15 +55,21 @@ export class Roller {
     this.#partitions = partitions
   }
 
-  /** Makes some rollups of the oldest partition that needs it; undefined when none does. */
-  rollDue(nowMs: number): Rolled | undefined {
+  /**
+   * Makes some rollups of the oldest partition that needs it; undefined when none does. While files are held for a backup late points wait:
+   * copied before and after they are added to the tiers, they could be added twice.
+   */
+  rollDue(nowMs: number, isHeld: boolean): Rolled | undefined {
     for (const row of this.#catalogue.all()) {
-      const isDue = row.state === 'late' || (row.state === 'stale' && row.endMs + graceMs <= nowMs)
+      const isDue = row.state === 'late' ? !isHeld : row.state === 'stale' && row.endMs + graceMs <= nowMs
       if (!isDue) continue
-      const partition = this.#partitions.get(row.file)!
-      const series = partition.marks(seriesAtATime)
-      if (row.state === 'late' && series.length === 0) continue // it waits to be let go of
-      return this.#roll(row, partition, series, false)
+      const rolled = naming(row.file, () => {
+        const partition = this.#partitions.get(row.file)!
+        const series = partition.marks(seriesAtATime)
+        // A late one without marks waits to be let go of.
+        return row.state === 'late' && series.length === 0 ? undefined : this.#roll(row, partition, series, false)
+      })
+      if (rolled !== undefined) return rolled
     }
     return undefined
   }
@@ -78,9 +85,11 @@ export class Roller {
    * `last` is where the next call goes on.
    */
   rollMinutes(raw: PartitionRow, after: number): Rolled & { readonly last: number } {
-    const partition = this.#partitions.get(raw.file)!
-    const series = partition.seriesAfter(after, seriesAtATime)
-    return { ...this.#roll(raw, partition, series, true), last: series.at(-1) ?? after }
+    return naming(raw.file, () => {
+      const partition = this.#partitions.get(raw.file)!
+      const series = partition.seriesAfter(after, seriesAtATime)
+      return { ...this.#roll(raw, partition, series, true), last: series.at(-1) ?? after }
+    })
   }
 
   #roll(raw: PartitionRow, partition: Partition, series: readonly number[], always: boolean): Rolled {
@@ -91,18 +100,21 @@ export class Roller {
       if (raw.state === 'late') added.push(...this.#addLate(raw, partition, one, targets))
       else this.#rollSeries(raw, partition, one, targets, joins, always)
     }
-    for (const { partition: target, changes } of targets.values()) {
-      target.write(() => {
-        for (const change of changes) change()
-      })
+    for (const [file, { partition: target, changes }] of targets) {
+      naming(file, () =>
+        target.write(() => {
+          for (const change of changes) change()
+        }),
+      )
     }
     partition.write(() => {
       for (const join of joins) join()
     })
     this.#confirm = () => {
-      partition.write(() => {
-        for (const chunk of added) partition.remove(chunk)
-        for (const one of series) partition.unmark(one)
+      const again = this.#partitions.get(raw.file)!
+      again.write(() => {
+        for (const chunk of added) again.remove(chunk)
+        for (const one of series) again.unmark(one)
       })
     }
     const done = series.length < seriesAtATime
@@ -150,7 +162,7 @@ export class Roller {
   #rollupOf(raw: PartitionRow, series: number, tier: keyof Tiers): Rollup | undefined {
     const file = fileOf(stretchOf(tier, raw.startMs), raw.keep)
     if (!this.#catalogue.has(file)) return undefined
-    const chunks = this.#partitions.get(file)!.chunks(series, raw.startMs, raw.endMs - 1)
+    const chunks = naming(file, () => this.#partitions.get(file)!.chunks(series, raw.startMs, raw.endMs - 1))
     const parts = readable(
       chunks.filter(({ startMs }) => startMs >= raw.startMs),
       decodeRollup,
@@ -203,7 +215,7 @@ export class Roller {
     const { tier, startMs, endMs } = stretch
     const target: Target = {
       row: { file, tier, startMs, endMs, keep, state: 'whole' },
-      partition: this.#partitions.get(file)!,
+      partition: naming(file, () => this.#partitions.get(file)!),
       changes: [],
     }
     targets.set(file, target)

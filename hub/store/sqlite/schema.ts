@@ -144,6 +144,15 @@ const steps: readonly string[] = [
     bytes    INTEGER NOT NULL DEFAULT 0
   ) STRICT;
   `,
+  `
+  CREATE TABLE damaged_heads (          -- rows of heads that could not be read whole; only a check looks at them
+    id     INTEGER PRIMARY KEY,
+    device INTEGER NOT NULL,
+    at_ms  REAL NOT NULL,
+    points INTEGER NOT NULL,
+    bytes  BLOB NOT NULL
+  ) STRICT;
+  `,
 ]
 
 /** Brings the file to the version of this code. A file from newer code is left alone, with an error that names both versions. */

@@ -4,6 +4,7 @@ import type { Database } from 'better-sqlite3'
 import { type Columns, sliced } from '../series/columns.ts'
 import { type Catalogue, fileOf, type PartitionRow } from './catalogue.ts'
 import { gatherHeads } from './heads.ts'
+import { naming } from './integrity/damage.ts'
 import { mergePoints } from './merge.ts'
 import type { OpenPartitions } from './open-partitions.ts'
 import { type Stretch, stretchOf } from './stretches.ts'
@@ -21,6 +22,8 @@ export interface Sealed {
   readonly devices: readonly number[]
   /** By device: the newest of the rows that were sealed. */
   readonly lastHeads: readonly number[]
+  /** Rows among them that could not be read, or not all: they are put aside. */
+  readonly damagedHeads: readonly number[]
   readonly partitions: readonly PartitionRow[]
 }
 
@@ -67,6 +70,7 @@ export class Sealer {
   #seal(due: IterableIterator<number>): Sealed | undefined {
     const devices: number[] = []
     const lastHeads: number[] = []
+    const damagedHeads = new Set<number>()
     const work = new Map<string, Work>()
     const gone = new Set(
       this.#catalogue
@@ -81,11 +85,17 @@ export class Sealer {
       devices.push(device)
       lastHeads.push(rows.at(-1)!.id)
       for (const row of rows) points += row.points
-      for (const [series, columns] of gatherHeads(rows.map(({ bytes }) => bytes))) this.#sort(work, series, columns, gone)
+      const gathered = gatherHeads(
+        rows.map(({ bytes }) => bytes),
+        undefined,
+        (_, row) => damagedHeads.add(rows[row]!.id),
+      )
+      for (const [series, columns] of gathered) this.#sort(work, series, columns, gone)
       if (points >= pointsAtATime) break
     }
     if (devices.length === 0) return undefined
-    return { devices, lastHeads, partitions: Array.from(work, ([file, one]) => this.#write(file, one)) }
+    const partitions = Array.from(work, ([file, one]) => naming(file, () => this.#write(file, one)))
+    return { devices, lastHeads, damagedHeads: [...damagedHeads], partitions }
   }
 
   /** Each point to the partition that its time and its rule say. */

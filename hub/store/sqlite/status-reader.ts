@@ -4,10 +4,11 @@ import type { Database } from 'better-sqlite3'
 import { type Tier, tierMs } from '../series/rollup.ts'
 import type { StoreStatus, TierStatus } from '../status.ts'
 import type { Catalogue, PartitionRow } from './catalogue.ts'
+import type { Scrub } from './integrity/scrub.ts'
 import type { Shedder, ShedRules } from './shedder.ts'
 
 /** What the keeper knows of it; the rest is added on the loop. */
-export type KeeperStatus = Pick<StoreStatus, 'series' | 'heads' | 'tiers' | 'disk'>
+export type KeeperStatus = Pick<StoreStatus, 'series' | 'heads' | 'tiers' | 'disk' | 'integrity'>
 
 /** Growth is the mean over the newest of these days that are over. */
 const growthDays = 7
@@ -16,13 +17,15 @@ export class StatusReader {
   readonly #folder: string
   readonly #catalogue: Catalogue
   readonly #shedder: Shedder
+  readonly #scrub: Scrub
   readonly #rules: ShedRules
   readonly #sql
 
-  constructor(folder: string, db: Database, catalogue: Catalogue, shedder: Shedder, rules: ShedRules) {
+  constructor(folder: string, db: Database, catalogue: Catalogue, shedder: Shedder, scrub: Scrub, rules: ShedRules) {
     this.#folder = folder
     this.#catalogue = catalogue
     this.#shedder = shedder
+    this.#scrub = scrub
     this.#rules = rules
     this.#sql = {
       series: db.prepare<[], number>('SELECT count(*) FROM series').pluck(),
@@ -43,6 +46,7 @@ export class StatusReader {
       heads,
       tiers,
       disk: this.#disk(nowMs),
+      integrity: this.#scrub.integrity(),
     }
   }
 

@@ -2,6 +2,8 @@
 import { readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeFolder } from './folders.ts'
+import { isCorrupt } from './integrity/damage.ts'
+import { unfinishedSuffix } from './integrity/mend.ts'
 import { Partition } from './partition.ts'
 
 /**
@@ -15,9 +17,18 @@ export function sweep(folder: string, onRecord: ReadonlySet<string>): void {
     for (const name of readdirSync(join(folder, entry.name))) {
       const file = join(entry.name, name)
       const database = file.replace(/-journal$/, '')
+      if (database.endsWith(unfinishedSuffix)) rmSync(join(folder, file), { force: true })
       if (!database.endsWith('.db')) continue
       if (!onRecord.has(database)) rmSync(join(folder, file), { force: true })
-      else if (database !== file) Partition.open(join(folder, database)).close()
+      else if (database !== file) rollBack(join(folder, database))
     }
+  }
+}
+
+function rollBack(path: string): void {
+  try {
+    Partition.open(path).close()
+  } catch (error) {
+    if (!isCorrupt(error)) throw error // damaged besides: who needs it next has it mended
   }
 }

@@ -23,7 +23,7 @@ export class Upkeep {
   /** Why the newest round ended early; undefined when all is well. */
   problem: string | undefined
 
-  /** `forget` lets go of files that were removed; `failed` is told of what no later try can heal. */
+  /** `forget` has readers close files that were removed or replaced; `failed` is told of what no later try can heal. */
   constructor(
     writer: Thread<WriterFunctions>,
     startKeeper: () => Promise<Thread<KeeperFunctions>>,
@@ -52,7 +52,7 @@ export class Upkeep {
     await this.#inTurn(async () => {
       const keeper = await this.keeper()
       for (let last = 0; !this.#ended; ) {
-        const sealed = await keeper.call('sealAfter', [last])
+        const sealed = await this.#mending(keeper, () => keeper.call('sealAfter', [last]))
         if (sealed === undefined) break
         await this.#writer.call('sealed', [sealed])
         last = sealed.devices.at(-1)!
@@ -93,22 +93,23 @@ export class Upkeep {
     for (let step = 0; step < stepsPerRound && !this.#ended; step += 1) if (!(await this.#writer.call('trim', []))) break
     const keeper = await this.keeper()
     for (;;) {
-      const sealed = this.#ended ? undefined : await keeper.call('sealDue', [])
+      const sealed = this.#ended ? undefined : await this.#mending(keeper, () => keeper.call('sealDue', []))
       if (sealed === undefined) break
       await this.#writer.call('sealed', [sealed])
     }
     for (let step = 0; step < stepsPerRound; step += 1) if (!(await this.#rollDue(keeper))) break
     for (let step = 0; step < stepsPerRound && !this.#ended; step += 1) {
-      const shed = await keeper.call('shedDue', [])
-      if (shed === undefined) return
+      const shed = await this.#mending(keeper, () => keeper.call('shedDue', []))
+      if (shed === undefined) break
       if (shed.is === 'rolled') await this.#record(keeper, shed.rolled)
       else await this.#drop(keeper, shed.files)
     }
+    if (!this.#ended) await keeper.call('scrub', [])
   }
 
   /** False when nothing is due. */
   async #rollDue(keeper: Thread<KeeperFunctions>): Promise<boolean> {
-    const rolled = this.#ended ? undefined : await keeper.call('rollDue', [])
+    const rolled = this.#ended ? undefined : await this.#mending(keeper, () => keeper.call('rollDue', []))
     if (rolled !== undefined) await this.#record(keeper, rolled)
     return rolled !== undefined
   }
@@ -123,6 +124,23 @@ export class Upkeep {
     await this.#writer.call('dropped', [files])
     await keeper.call('remove', [files])
     await this.#forget(files)
+  }
+
+  /** Work that may meet damaged partitions. Each gets a new file; readers let go of the old one before it counts; then the work is done again. */
+  async #mending<Done>(keeper: Thread<KeeperFunctions>, work: () => Promise<Done>): Promise<Done> {
+    for (;;) {
+      try {
+        return await work()
+      } catch (error) {
+        let isMended = false
+        for (let row = await keeper.call('mendDue', []); row !== undefined; row = await keeper.call('mendDue', [])) {
+          await this.#forget([row.file])
+          await this.#writer.call('mended', [row])
+          isMended = true
+        }
+        if (!isMended) throw error
+      }
+    }
   }
 
   /** A full disk or one that is busy: the next round tries again, for every step may be done twice. After an I/O error nobody knows. */

@@ -11,6 +11,7 @@ import { limits } from '../../limits.ts'
 import type { Epoch } from '../cursors.ts'
 import type { StoreStatus } from '../status.ts'
 import type { Durability, Watch } from '../store.ts'
+import type { PartitionRow } from './catalogue.ts'
 import { ChangeFeed } from './changes.ts'
 import { Commits } from './commits.ts'
 import { describeDevice } from './device-rows.ts'
@@ -84,6 +85,7 @@ export interface WriterFunctions {
   trim(): boolean
   sealed(sealed: Sealed): void
   rolled(rolled: Rolled): void
+  mended(partition: PartitionRow): void
   /** These partitions are let go of: on disk when it returns, so that their files may be removed. */
   dropped(files: readonly string[]): void
   /** False when there is no such device. */
@@ -225,6 +227,10 @@ class Writer {
 
   rolled(rolled: Rolled): void {
     this.#records.rolled(rolled) // synced: after it the keeper forgets what it was about
+  }
+
+  mended(partition: PartitionRow): void {
+    this.#unsynced(() => this.#records.mended(partition))
   }
 
   dropped(files: readonly string[]): void {
@@ -395,6 +401,7 @@ serve({
   trim: () => opened().trim(),
   sealed: (sealed) => opened().sealed(sealed),
   rolled: (rolled) => opened().rolled(rolled),
+  mended: (partition) => opened().mended(partition),
   dropped: (files) => opened().dropped(files),
   describe: (id, change) => opened().describe(id, change),
   watch: (watch) => opened().watch(watch),

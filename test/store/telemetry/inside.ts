@@ -65,7 +65,7 @@ export function rollAll(folder: string, nowMs = Date.now()): void {
     const partitions = new OpenPartitions(join(folder, seriesFolder), openForWriting, 16)
     const roller = new Roller(catalogue, partitions)
     const records = new PartitionRecords(db)
-    for (let rolled = roller.rollDue(nowMs); rolled !== undefined; rolled = roller.rollDue(nowMs)) {
+    for (let rolled = roller.rollDue(nowMs, false); rolled !== undefined; rolled = roller.rollDue(nowMs, false)) {
       records.rolled(rolled)
       roller.confirm()
     }
@@ -85,7 +85,7 @@ export async function rolledUp(store: Store, folder: string): Promise<void> {
 export function rollUntold(folder: string, nowMs = Date.now()): void {
   withDatabase(join(folder, 'mooring.db'), (db) => {
     const partitions = new OpenPartitions(join(folder, seriesFolder), openForWriting, 16)
-    new Roller(new Catalogue(db), partitions).rollDue(nowMs)
+    new Roller(new Catalogue(db), partitions).rollDue(nowMs, false)
     partitions.closeAll()
   })
 }

@@ -1,0 +1,28 @@
+// Numbers of series and devices as operators know them, for what is said of damage.
+import type { Database } from 'better-sqlite3'
+
+export class SeriesNames {
+  readonly #sql
+
+  constructor(db: Database) {
+    this.#sql = {
+      series: db
+        .prepare<[number], string>(`SELECT devices.id || '/' || metric FROM series JOIN devices ON number = device WHERE series.id = ?`)
+        .pluck(),
+      device: db.prepare<[number], string>('SELECT id FROM devices WHERE number = ?').pluck(),
+    }
+  }
+
+  /** Device and metric. */
+  series(number: number): string {
+    return this.#sql.series.get(number) ?? `series ${number}, which is not on record`
+  }
+
+  device(number: number): string {
+    return this.#sql.device.get(number) ?? `device ${number}, which is not on record`
+  }
+
+  has(series: number): boolean {
+    return this.#sql.series.get(series) !== undefined
+  }
+}
