@@ -9,14 +9,19 @@ import { byDevice, type SelectedSeries } from './selections.ts'
 
 /** Enough to make a message between threads worth it. */
 const partPoints = 16_384
+/** Series that may have nothing in the range are looked at in one go; then somebody else has a turn in this thread. */
+const seriesPerTurn = 256
 
+/** Null where there was nothing so far: ask again. */
 export function* scanOf(
   reader: PointsReader,
   selected: readonly SelectedSeries[],
   { fromMs, toMs }: ScanQuery,
   budget: Budget,
-): Generator<ScanPart> {
-  for (const { series, number, device, metric } of selected) {
+): Generator<ScanPart | null> {
+  for (const [at, { series, number, device, metric }] of selected.entries()) {
+    if (at % seriesPerTurn === seriesPerTurn - 1) yield null
+    budget.check()
     const heads = reader.headsOf(number, new Set([series]), budget)
     let gathered: Columns[] = []
     let count = 0

@@ -44,8 +44,8 @@ export interface QueryFunctions {
   chart(query: ChartQuery, place: number): ChartAnswer
   seriesOf(device: DeviceId): SeriesSize[]
   scan(query: ScanQuery, place: number): number
-  /** The next part of a scan; undefined after the last. */
-  scanned(scan: number): ScanPart | undefined
+  /** The next part of a scan, null when it takes longer; undefined after the last. */
+  scanned(scan: number): ScanPart | null | undefined
   endScan(scan: number): void
   scanSummary(query: ScanQuery): ScanSummary
   /** These files are removed: whoever has one open keeps its room on the disk. */
@@ -62,7 +62,7 @@ class Queries {
   readonly #partitions: OpenPartitions
   readonly #reader: PointsReader
   readonly #latest: LatestReader
-  readonly #scans = new Map<number, Generator<ScanPart>>()
+  readonly #scans = new Map<number, Generator<ScanPart | null>>()
   #lastScan = 0
 
   constructor(folder: string, flags: CancelFlags) {
@@ -119,7 +119,7 @@ class Queries {
     return this.#lastScan
   }
 
-  scanned(scan: number): ScanPart | undefined {
+  scanned(scan: number): ScanPart | null | undefined {
     // Not one moment: that would keep the write-ahead log from being emptied for as long as the client takes.
     const { value, done } = this.#scans.get(scan)!.next()
     if (done === true) this.#scans.delete(scan)

@@ -36,6 +36,7 @@ export class SqliteTelemetry implements Telemetry {
   readonly #writer: Thread<WriterFunctions>
   readonly #start: (flags: CancelFlags) => Promise<Thread<QueryFunctions>>
   readonly #lanes: Lane[] = []
+  #closed = false
   readonly #flags = new Int32Array(new SharedArrayBuffer(limits.queries * Int32Array.BYTES_PER_ELEMENT))
   readonly #freePlaces = Array.from(this.#flags, (_, place) => place)
 
@@ -89,9 +90,12 @@ export class SqliteTelemetry implements Telemetry {
   }
 
   async *scan(query: ScanQuery, signal?: AbortSignal): AsyncIterableIterator<ScanPart> {
+    signal?.throwIfAborted()
     const place = this.#place()
     const lane = this.#lane()
     lane.load += 1
+    const cancel = () => Atomics.store(this.#flags, place, 1)
+    signal?.addEventListener('abort', cancel)
     let ended = () => {}
     try {
       const thread = await lane.thread
@@ -102,12 +106,14 @@ export class SqliteTelemetry implements Telemetry {
         signal?.throwIfAborted()
         const part = await thread.call('scanned', [scan])
         if (part === undefined) return
-        yield part
+        if (part !== null) yield part
       }
+    } catch (error) {
+      throw this.#reasonOf(error, signal)
     } finally {
-      lane.load -= 1
+      signal?.removeEventListener('abort', cancel)
       ended()
-      this.#freePlaces.push(place)
+      this.#release(place, lane)
     }
   }
 
@@ -117,6 +123,7 @@ export class SqliteTelemetry implements Telemetry {
   }
 
   async close(): Promise<void> {
+    this.#closed = true
     this.#flags.fill(1)
     await Promise.all(
       this.#lanes.map(async (lane) => {
@@ -152,14 +159,23 @@ export class SqliteTelemetry implements Telemetry {
       signal?.throwIfAborted()
       return answer
     } catch (error) {
-      signal?.throwIfAborted()
-      throw error
+      throw this.#reasonOf(error, signal)
     } finally {
       signal?.removeEventListener('abort', cancel)
-      Atomics.store(this.#flags, place, 0)
-      lane.load -= 1
-      this.#freePlaces.push(place)
+      this.#release(place, lane)
     }
+  }
+
+  /** Why a query ended that did not end well. */
+  #reasonOf(error: unknown, signal: AbortSignal | undefined): unknown {
+    if (signal?.aborted === true) return signal.reason
+    return this.#closed && !(error instanceof Refusal) ? shuttingDown() : error
+  }
+
+  #release(place: number, lane: Lane): void {
+    if (!this.#closed) Atomics.store(this.#flags, place, 0)
+    lane.load -= 1
+    this.#freePlaces.push(place)
   }
 
   #lane(): Lane {
@@ -177,8 +193,13 @@ export class SqliteTelemetry implements Telemetry {
   }
 
   #place(): number {
+    if (this.#closed) throw shuttingDown()
     const place = this.#freePlaces.pop()
     if (place === undefined) throw new Refusal('too-many-queries', { limit: limits.queries, name: 'queries' })
     return place
   }
+}
+
+function shuttingDown(): Refusal {
+  return new Refusal('shutting-down', { seconds: 1 })
 }

@@ -207,6 +207,35 @@ export function askingContract(name: string, open: OpenStore): void {
     assert.equal((await Promise.all(Array.from({ length: limits.queries }, ask))).length, limits.queries)
   })
 
+  test(`${name}: who asks when the store is closed is told that it stops, and so is who was waiting then`, async (t) => {
+    const { store } = await begin(t, every(1000, 20_000))
+    const ask = () => store.telemetry.points({ ...ever, order: 'asc', limit: 10_000 })
+    const waiting = Array.from({ length: limits.queries }, ask)
+    const settled = Promise.allSettled(waiting)
+    await store.close()
+    for (const one of await settled) if (one.status === 'rejected') assert.ok(refusedAs('shutting-down')(one.reason), String(one.reason))
+    await assert.rejects(ask(), refusedAs('shutting-down'))
+    await assert.rejects(async () => {
+      for await (const _ of store.telemetry.scan(ever)) break
+    }, refusedAs('shutting-down'))
+  })
+
+  test(`${name}: a scan that finds nothing for long ends when its client leaves`, async (t) => {
+    const { store } = await begin(
+      t,
+      Array.from({ length: 3000 }, (_, at): Sent => ({ device: 1, metric: `m${at}`, atMs: startMs, value: at })),
+    )
+    const nothing = { fromMs: startMs + hourMs, toMs: startMs + 2 * hourMs }
+    for await (const { metric } of store.telemetry.scan(nothing)) assert.fail(metric)
+    const abort = new AbortController()
+    const why = new Error('enough')
+    const scan = (async () => {
+      for await (const _ of store.telemetry.scan(nothing, abort.signal)) assert.fail()
+    })()
+    abort.abort(why)
+    await assert.rejects(scan, (error) => error === why)
+  })
+
   test(`${name}: a scan comes in parts as they are asked for, none of them large, and sees what is written meanwhile`, async (t) => {
     const { store } = await begin(t, [...every(100, 120_000), ...every(1000, 10, { device: 2 })])
     await store.status({ seal: true })
