@@ -1,7 +1,7 @@
 // `npm run bench -- store`: the judge, the rivals that need no installing, and the table.
 import assert from 'node:assert/strict'
 import { existsSync, readdirSync } from 'node:fs'
-import { describe, type TestContext, test } from 'node:test'
+import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { ArgumentError } from '../../simulators/arguments.ts'
 import { datasetOf } from '../../simulators/bench/store-data.ts'
@@ -176,7 +176,6 @@ describe('a run', () => {
   for (const rival of ['hub', 'rows', 'rows-indexed', 'postgres'] as const) {
     const skip = rival === 'postgres' && postgresMissing !== undefined ? `${postgresMissing}; or set MOORING_TEST_POSTGRES` : false
     test(`of ${rival} is clean and leaves nothing behind`, { skip }, async (t) => {
-      if (rival === 'hub' && !(await hasStoreRoute(t))) return t.skip('this hub has no GET /v1/store')
       const folder = newFolder(t)
       const standard = process.env['TMPDIR']
       process.env['TMPDIR'] = folder
@@ -243,11 +242,6 @@ describe('a run', () => {
     assert.deepEqual(troubles, ['there is no such thing'])
   })
 })
-
-async function hasStoreRoute(t: TestContext): Promise<boolean> {
-  const { url } = await startHub(t)
-  return (await fetch(`${url}/v1/store`)).status !== 404
-}
 
 describe('the table', () => {
   const outcome: Outcome = {

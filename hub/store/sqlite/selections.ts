@@ -1,4 +1,4 @@
-// In a query thread: which series a query speaks of.
+// In threads that read: which devices and series are spoken of.
 import type { Database } from 'better-sqlite3'
 import type { DeviceId } from '../../../devices/device.ts'
 import type { Selection } from '../telemetry.ts'
@@ -20,23 +20,23 @@ export interface Condition {
   readonly values: readonly string[]
 }
 
+/** What is asked of devices besides their ids. */
+export function deviceConditions({ type, tags = [] }: Pick<Selection, 'type' | 'tags'>): Condition[] {
+  return [
+    ...(type === undefined ? [] : [{ sql: 'devices.type = ?', values: [type] }]),
+    // Quoted, because a name may have dots; it has no quotation marks, by the rules for names.
+    ...tags.map(({ name, value }) => ({ sql: 'devices.tags ->> ? = ?', values: [`$."${name}"`, value] })),
+  ]
+}
+
 /** The devices of a selection. */
-export function deviceCondition({ devices, type, tags = [] }: Selection): Condition {
-  const conditions: string[] = []
-  const values: string[] = []
+export function deviceCondition({ devices, ...asked }: Selection): Condition {
+  const conditions = deviceConditions(asked)
   if (devices !== undefined) {
-    conditions.push('devices.id IN (SELECT value FROM json_each(?))')
-    values.push(JSON.stringify(devices))
+    conditions.unshift({ sql: 'devices.id IN (SELECT value FROM json_each(?))', values: [JSON.stringify(devices)] })
   }
-  if (type !== undefined) {
-    conditions.push('devices.type = ?')
-    values.push(type)
-  }
-  for (const { name, value } of tags) {
-    conditions.push('EXISTS (SELECT 1 FROM json_each(devices.tags) WHERE key = ? AND value = ?)')
-    values.push(name, value)
-  }
-  return { sql: conditions.length === 0 ? 'TRUE' : conditions.join(' AND '), values }
+  if (conditions.length === 0) return { sql: 'TRUE', values: [] }
+  return { sql: conditions.map(({ sql }) => sql).join(' AND '), values: conditions.flatMap(({ values }) => values) }
 }
 
 export function selectedDevices(db: Database, selection: Selection): DeviceId[] {
