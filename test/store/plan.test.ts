@@ -165,6 +165,9 @@ test('where points were let go of the finest tier that is left answers, and the 
   assert.deepEqual([chart?.count, chart?.tiers, chart?.coarse], [40_000, ['raw', 'hour'], coarse])
   const buckets = await store.telemetry.buckets({ ...range, every: '5m', timeZone: 'UTC', aggregates: ['count'], fill: 'none' })
   assert.deepEqual(buckets.coarse, coarse)
+  // Of day 2 nothing was ever stored: nothing of it is missing.
+  const wide = await store.telemetry.points({ ...range, toMs: day(4), order: 'asc', limit: 50_000 })
+  assert.deepEqual(wide.coarse, coarse)
   const byHour = await store.telemetry.buckets({ ...range, every: '1h', timeZone: 'UTC', aggregates: ['count'], fill: 'none' })
   assert.deepEqual(byHour.coarse, [], 'hours are what was asked for')
 })

@@ -5,9 +5,10 @@ import { Buckets } from '../series/buckets.ts'
 import { bucketsAbout, edgesOf, parseEvery, tierFor } from '../series/calendar.ts'
 import { type Tier, tierMs } from '../series/rollup.ts'
 import { Zone } from '../series/zone.ts'
-import type { BucketSeries, BucketsAnswer, BucketsQuery, CoarseSpan } from '../telemetry.ts'
+import type { BucketSeries, BucketsAnswer, BucketsQuery } from '../telemetry.ts'
 import { type Budget, tooManyPoints } from './budget.ts'
 import type { PartitionRow } from './catalogue.ts'
+import { Coarse } from './coarse.ts'
 import { planOf } from './plan.ts'
 import { type Heads, noPoints, type PointsReader } from './points-reader.ts'
 import { byDevice, type SelectedSeries } from './selections.ts'
@@ -26,14 +27,15 @@ export function bucketsAnswer(
 ): BucketsAnswer {
   const edges = checkedEdges(query, selected.length)
   const hasPercentiles = query.aggregates.some((aggregate) => /^p\d/.test(aggregate))
+  const asked = hasPercentiles ? 'raw' : tierFor(edges)
   const fetch: Fetch = {
     reader,
     catalogue,
     edges,
-    asked: hasPercentiles ? 'raw' : tierFor(edges),
+    asked,
     needsBefore: query.aggregates.some((aggregate) => needBefore.has(aggregate)),
     options: { untilMs: Math.min(Date.now(), edges.at(-1)!), pooledMax: hasPercentiles ? limits.queryPoints : 0 },
-    coarse: [],
+    coarse: new Coarse(reader, asked),
     budget,
   }
   const groups = new Map<string, { readonly labels: BucketSeries['labels']; buckets: Buckets | undefined }>()
@@ -58,7 +60,7 @@ export function bucketsAnswer(
     return part
   })
   const json = new TextEncoder().encode(`[${parts.join(',')}]`)
-  return { fromMs: edges[0]!, toMs: edges.at(-1)!, json, coarse: [...fetch.coarse, ...budget.damaged] }
+  return { fromMs: edges[0]!, toMs: edges.at(-1)!, json, coarse: [...fetch.coarse.spans(), ...budget.damaged] }
 }
 
 interface Fetch {
@@ -68,7 +70,7 @@ interface Fetch {
   readonly asked: Tier
   readonly needsBefore: boolean
   readonly options: { readonly untilMs: number; readonly pooledMax: number }
-  readonly coarse: CoarseSpan[]
+  readonly coarse: Coarse
   readonly budget: Budget
 }
 
@@ -93,20 +95,9 @@ function filledBuckets(
     const rollup = reader.rollup(piece.rows, one.series, piece.fromMs, piece.endMs, budget)
     if (rollup === undefined) continue
     buckets.addRollup(rollup)
-    noteCoarse(coarse, asked, piece)
+    coarse.note(piece, one.series)
   }
   return buckets
-}
-
-/** Says where a coarser tier than asked for stands in, each stretch once. */
-export function noteCoarse(
-  coarse: CoarseSpan[],
-  asked: Tier,
-  piece: { readonly tier: Tier; readonly fromMs: number; readonly endMs: number },
-): void {
-  const isCoarser = piece.tier !== 'raw' && (asked === 'raw' || tierMs[piece.tier] > tierMs[asked])
-  if (!isCoarser || coarse.some(({ from, tier }) => from === piece.fromMs && tier === piece.tier)) return
-  coarse.push({ from: piece.fromMs, to: piece.endMs, tier: piece.tier })
 }
 
 const float = new Float64Array(1)

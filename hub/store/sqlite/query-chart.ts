@@ -6,9 +6,10 @@ import { type NumberColumns, pointsOfRollup, thinMinMax } from '../series/thin.t
 import type { ChartAnswer, ChartQuery, ChartSeries, CoarseSpan } from '../telemetry.ts'
 import type { Budget } from './budget.ts'
 import type { PartitionRow } from './catalogue.ts'
+import { Coarse } from './coarse.ts'
 import { type Piece, planOf } from './plan.ts'
 import { type Heads, noPoints, type PointsReader } from './points-reader.ts'
-import { beforeOf, noteCoarse } from './query-buckets.ts'
+import { beforeOf } from './query-buckets.ts'
 import { byDevice, type SelectedSeries } from './selections.ts'
 
 export function chartAnswer(
@@ -53,7 +54,7 @@ function chartSeries(
   const { fromMs, toMs, pointsMax, method } = query
   const asked = tierOf(query)
   const wholeMs = asked === 'raw' ? fromMs : Math.floor(fromMs / tierMs[asked]) * tierMs[asked]
-  const coarse = [...damagedHeads]
+  const coarse = new Coarse(reader, asked)
   const parts: Columns[] = []
   const tiers = new Set<Tier>()
   const damagedBefore = budget.damaged.length
@@ -65,7 +66,6 @@ function chartSeries(
       tiers.add(piece.tier)
     }
   }
-  coarse.push(...budget.damaged.slice(damagedBefore))
   const all = joined(parts)
   const thin = thinned(all, pointsMax, method)
   return {
@@ -76,7 +76,7 @@ function chartSeries(
     count,
     thinned: count > thin.times.length,
     tiers: finestAndCoarsest(tiers),
-    coarse,
+    coarse: [...damagedHeads, ...coarse.spans(), ...budget.damaged.slice(damagedBefore)],
   }
 
   function* piecePoints(piece: Piece): Generator<[Columns, number]> {
@@ -87,7 +87,7 @@ function chartSeries(
     }
     const rollup = reader.rollup(piece.rows, series, piece.fromMs, piece.endMs, budget)
     if (rollup === undefined) return
-    noteCoarse(coarse, asked, piece)
+    coarse.note(piece, series)
     let points = 0
     for (const of of rollup.counts) points += of
     yield [drawnOf(rollup), points]

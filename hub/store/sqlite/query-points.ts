@@ -3,12 +3,12 @@ import type { MetricValue } from '../../../devices/device.ts'
 import { Refusal } from '../../errors.ts'
 import { limits } from '../../limits.ts'
 import type { Columns } from '../series/columns.ts'
-import type { CoarseSpan, PointColumns, PointsPage, PointsQuery } from '../telemetry.ts'
+import type { PointColumns, PointsPage, PointsQuery } from '../telemetry.ts'
 import type { Budget } from './budget.ts'
 import type { PartitionRow } from './catalogue.ts'
+import { Coarse } from './coarse.ts'
 import { planOf } from './plan.ts'
 import { noPoints, type PointsReader } from './points-reader.ts'
-import { noteCoarse } from './query-buckets.ts'
 import { byDevice, type SelectedSeries } from './selections.ts'
 
 /** A time, a number and what parts them, as JSON. */
@@ -65,7 +65,7 @@ export function pointsPage(
   const fromMs = descending || cursor === undefined ? query.fromMs : Math.max(query.fromMs, cursor.atMs)
   const toMs = !descending || cursor === undefined ? query.toMs : Math.min(query.toMs, cursor.atMs)
   const line = new Line(descending)
-  const coarse: CoarseSpan[] = []
+  const coarse = new Coarse(reader, 'raw')
   for (const [number, ofDevice] of byDevice(selected)) {
     const heads = reader.headsOf(number, new Set(ofDevice.map(({ series }) => series)), budget)
     for (const one of ofDevice) {
@@ -74,8 +74,7 @@ export function pointsPage(
       if (!walk.ended && cursor !== undefined && walk.atMs === cursor.atMs && !line.isBehind(one.series, cursor.series)) walk.next()
       line.add(walk)
       for (const piece of planOf(reader, catalogue, one.series, heads.get(one.series) ?? noPoints, query.fromMs, query.toMs + 1, 'raw')) {
-        if (piece.tier !== 'raw' && !reader.has(piece.rows, one.series, piece.fromMs, piece.endMs)) continue
-        noteCoarse(coarse, 'raw', piece)
+        coarse.note(piece, one.series)
       }
     }
   }
@@ -99,7 +98,7 @@ export function pointsPage(
   }
   const next = line.first() === undefined || last === undefined ? undefined : `${last.atMs}~${last.series}`
   const json = new TextEncoder().encode(JSON.stringify(page satisfies PointColumns))
-  return { json, count: page.times.length, next, coarse: [...coarse, ...budget.damaged] }
+  return { json, count: page.times.length, next, coarse: [...coarse.spans(), ...budget.damaged] }
 }
 
 /** Walks in the order of their next point, of one moment by the number of their series: a heap. */
