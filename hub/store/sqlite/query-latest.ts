@@ -15,9 +15,10 @@ export interface LatestDevices {
   readonly next: DeviceId | undefined
 }
 
-/** What the writer thread has in memory that is newer than the tables: whole entries of the answer, one after the other. */
+/** What the writer thread has in memory that is newer than the tables: whole entries of the answer, with commas between them. */
 export interface Moved {
   readonly numbers: Float64Array
+  /** Where each entry ends; the comma comes there. */
   readonly ends: Uint32Array
   readonly json: Uint8Array
 }
@@ -48,17 +49,13 @@ export class LatestReader {
       numbers.filter((number) => !placeOf.has(number)),
       metrics,
     )
-    const entries = new EntryWriter()
+    const entries = new EntryWriter(moved.json)
     for (const [at, number] of numbers.entries()) {
       const place = placeOf.get(number)
-      const entry =
-        place === undefined
-          ? (stored.get(number) ?? this.#empty(number))
-          : moved.json.subarray(moved.ends[place - 1] ?? 0, moved.ends[place])
-      if (at > 0 && entries.bytes + entry.length > limits.answerBytes) {
-        return { json: entries.whole(), count: at, next: this.#idOf(numbers[at - 1]!) }
-      }
-      entries.add(entry)
+      if (place === undefined) entries.add(stored.get(number) ?? this.#empty(number))
+      else entries.addMoved(place === 0 ? 0 : moved.ends[place - 1]! + 1, moved.ends[place]!)
+      const isLast = at === numbers.length - 1
+      if (entries.bytes > limits.answerBytes && !isLast) return { json: entries.whole(), count: at + 1, next: this.#idOf(number) }
     }
     return { json: entries.whole(), count: numbers.length, next }
   }
@@ -96,32 +93,50 @@ export class LatestReader {
   }
 }
 
-/** A JSON array of entries that are text or bytes already. */
+/** A JSON array of entries that are text, or bytes of the writer's. */
 class EntryWriter {
+  readonly #moved: Uint8Array
   readonly #parts: Uint8Array[] = []
-  /** Texts that follow one another are turned into bytes in one go. */
+  /** What follows one another goes in one go: texts are turned into bytes, bytes are copied. */
   #texts: string[] = []
-  /** Of texts, characters: what is counted here bounds an answer, and need not be exact. */
+  #run: { start: number; end: number } | undefined
+  /** Of texts, characters: this bounds an answer, and need not be exact. */
   bytes = 0
 
-  add(entry: string | Uint8Array): void {
+  constructor(moved: Uint8Array) {
+    this.#moved = moved
+  }
+
+  add(entry: string): void {
+    this.#endRun()
+    this.#texts.push(entry)
     this.bytes += entry.length
-    if (typeof entry === 'string') this.#texts.push(entry)
+  }
+
+  addMoved(start: number, end: number): void {
+    this.#endTexts()
+    if (this.#run?.end === start - 1) this.#run.end = end
     else {
-      this.#endTexts()
-      this.#part(entry)
+      this.#endRun()
+      this.#run = { start, end }
     }
+    this.bytes += end - start
   }
 
   whole(): Uint8Array<ArrayBuffer> {
     this.#endTexts()
+    this.#endRun()
     return inOnePiece([openBracket, ...this.#parts, closeBracket])
   }
 
   #endTexts(): void {
-    if (this.#texts.length === 0) return
-    this.#part(Buffer.from(this.#texts.join(',')))
+    if (this.#texts.length > 0) this.#part(Buffer.from(this.#texts.join(',')))
     this.#texts = []
+  }
+
+  #endRun(): void {
+    if (this.#run !== undefined) this.#part(this.#moved.subarray(this.#run.start, this.#run.end))
+    this.#run = undefined
   }
 
   #part(bytes: Uint8Array): void {
@@ -156,14 +171,14 @@ export class MovedWriter {
   }
 
   moved(): Moved {
+    const json = inOnePiece([Buffer.from(this.#entries.join(','))])
+    const isAscii = json.length === this.#entries.reduce((length, entry) => length + entry.length, Math.max(this.#entries.length - 1, 0))
     const ends = new Uint32Array(this.#entries.length)
-    const parts = this.#entries.map((entry) => Buffer.from(entry))
-    let end = 0
-    for (const [at, part] of parts.entries()) {
-      end += part.length
+    let end = -1
+    for (const [at, entry] of this.#entries.entries()) {
+      end += 1 + (isAscii ? entry.length : Buffer.byteLength(entry))
       ends[at] = end
     }
-    const json = inOnePiece(parts)
     const numbers = Float64Array.from(this.#numbers)
     return handingOver({ numbers, ends, json }, [numbers.buffer, ends.buffer, json.buffer])
   }
