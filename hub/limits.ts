@@ -118,6 +118,7 @@ const table = {
   sqlTextBytes: [64 * KiB, 'one SQL statement with its parameters; people and reports write less'],
   sqlRows: [10_000, 'rows in one answer to SQL; past it the answer says that it is cut'],
   sqlAnswerBytes: [8 * MiB, '… and their bytes as JSON, which the loop holds for a moment'],
+  sqlDamagedSpans: [20, 'stretches with damaged points that one answer to SQL names; a check of the store names them all'],
   sqlWaiting: [16, 'SQL statements that wait for the one that runs; the last of them waits for as long as all before it may take'],
   sqlMemoryBytes: [
     1 * GiB,

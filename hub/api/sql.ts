@@ -34,6 +34,9 @@ const answer = object({
   truncatedBy: optional(string({ enum: ['rows', 'bytes'] })),
   elapsedMs: number(),
   scanned: object({ points: integer({ description: 'Points that were decoded' }), bytes: integer({ description: '… in memory' }) }),
+  damaged: array(object({ from: number(), to: number() }), {
+    description: `Stretches of which some points could not be read; the answer is made from the rest. At most ${limits.sqlDamagedSpans}`,
+  }),
 })
 
 export function sqlRoutes(app: FastifyInstance, { store, clock }: ApiParts): void {
@@ -57,9 +60,9 @@ export function sqlRoutes(app: FastifyInstance, { store, clock }: ApiParts): voi
 }
 
 /** Rows are bytes already; what stands around them is small. */
-function jsonOf({ columns, rows, rowCount, truncatedBy, elapsedMs, scanned }: SqlAnswer): Buffer {
+function jsonOf({ columns, rows, rowCount, truncatedBy, elapsedMs, scanned, damaged }: SqlAnswer): Buffer {
   const truncated = truncatedBy !== undefined
-  const rest = JSON.stringify({ rowCount, truncated, truncatedBy, elapsedMs: Math.round(elapsedMs * 10) / 10, scanned })
+  const rest = JSON.stringify({ rowCount, truncated, truncatedBy, elapsedMs: Math.round(elapsedMs * 10) / 10, scanned, damaged })
   return Buffer.concat([Buffer.from(`{"columns":${JSON.stringify(columns)},"rows":[`), ...rows, Buffer.from(`],${rest.slice(1)}`)])
 }
 

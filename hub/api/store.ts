@@ -36,6 +36,7 @@ const storeAnswer = object({
     { damaged: array(string()), scrubbedAt: orNull(number({ description: 'Unix ms; when everything was last read through' })) },
     { description: 'What is damaged on the disk, a sentence each; mooring check looks at once' },
   ),
+  problem: orNull(string(), { description: 'What the upkeep of the series came to a halt at, such as a full disk; it is tried again' }),
 })
 
 const seriesAnswer = object({

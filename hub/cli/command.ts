@@ -12,7 +12,7 @@ export interface Command {
 
 export interface Terminal {
   readonly stdin: Readable
-  readonly stdout: Writable
+  readonly stdout: Writable & { readonly isTTY?: boolean; readonly columns?: number }
   readonly stderr: Writable & { readonly isTTY?: boolean }
   /** Aborted by Ctrl-C. */
   readonly signal: AbortSignal

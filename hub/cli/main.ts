@@ -3,11 +3,13 @@ import { version } from '../version.ts'
 import { type Command, CommandError, exitCodes, say, type Terminal, UsageError } from './command.ts'
 import { exportCommand } from './export.ts'
 import { importCommand } from './import.ts'
+import { sqlCommand } from './sql.ts'
 
 /** One more is one file and one line here. */
 const commands: Readonly<Record<string, Command>> = {
   export: exportCommand,
   import: importCommand,
+  sql: sqlCommand,
 }
 
 function overview(): string {

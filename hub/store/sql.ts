@@ -27,6 +27,14 @@ export interface SqlAnswer {
   readonly elapsedMs: number
   /** What was decoded for it, and its bytes in memory. */
   readonly scanned: { readonly points: number; readonly bytes: number }
+  /** Where points could not be read, and the answer is made from the rest: as they were met, each once, and no more than the limit. */
+  readonly damaged: readonly DamagedSpan[]
+}
+
+/** Both ends included. As it goes out: it is part of the answer in JSON, too. */
+export interface DamagedSpan {
+  readonly from: number
+  readonly to: number
 }
 
 export interface SqlColumn {

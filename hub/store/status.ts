@@ -39,6 +39,8 @@ export interface StoreStatus {
     readonly next: string | null
   }
   readonly integrity: Integrity
+  /** What the upkeep of the series came to a halt at, such as a full disk: it is tried again each second. Null when all is well. */
+  readonly problem: string | null
 }
 
 /** What is damaged on the disk, as far as it was read: a sentence each, the first hundred. Everything is read through twice a week. */

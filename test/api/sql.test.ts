@@ -49,6 +49,7 @@ test('a reading that was answered is found by the next statement, sent as text o
       truncated: false,
       elapsedMs: 0,
       scanned: { points: 3, bytes: 48 },
+      damaged: [],
     },
   )
   await hub.post('/v1/devices/pump-1/telemetry', { ts: 1_700_000_004_000, values: { n: 4 } })

@@ -43,13 +43,13 @@ export interface Fault {
   /** `signal=KILL`, `error=EIO`; applied to those calls of each thread that `when` says: `7`, `7+`, `7..9`. */
   readonly does: string
   readonly when: string
-  /** Only where it touches this file; anywhere when undefined. */
-  readonly path?: string
+  /** Only where it touches this file or one of these; anywhere when undefined. */
+  readonly path?: string | readonly string[]
 }
 
 /** Lets one kind of call fail, or kill the program. The calls go to `log`, those that were tampered with marked `(INJECTED)`. */
 export function injects({ call, does, when, path }: Fault, log: string): string[] {
-  const where = path === undefined ? [] : ['-P', path]
+  const where = [path ?? []].flat().flatMap((one) => ['-P', one])
   // Without --seccomp-bpf, which is faster and sends no signals.
   return ['-s', '0', '-o', log, '-e', `trace=${call}`, '-e', `inject=${call}:${does}:when=${when}`, ...where]
 }

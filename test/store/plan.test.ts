@@ -15,9 +15,21 @@ import { OpenPartitions } from '../../hub/store/sqlite/open-partitions.ts'
 import { Partition } from '../../hub/store/sqlite/partition.ts'
 import { planOf } from '../../hub/store/sqlite/plan.ts'
 import { noPoints, PointsReader } from '../../hub/store/sqlite/points-reader.ts'
+import type { Store } from '../../hub/store/store.ts'
 import { atEnd } from '../kit/at-end.ts'
 import { chartOf, newFolder, openIn, pointsOf, read, stored } from './kit.ts'
-import { changeIn, chunksIn, partitionsOf, pathOf, rolledUp, withDatabase } from './telemetry/inside.ts'
+import {
+  changeIn,
+  chunksIn,
+  copyAsKilled,
+  partitionsOf,
+  pathOf,
+  rollAll,
+  rolledUp,
+  rollUntold,
+  sealUntold,
+  withDatabase,
+} from './telemetry/inside.ts'
 import { type Sent, send } from './telemetry/model.ts'
 
 const dayMs = 86_400_000
@@ -187,6 +199,51 @@ test('a late point for a day that was let go of is in the tiers, counted once', 
     assert.equal(chart?.count, 20_002, `${chart?.tiers}`)
     assert.ok(chart.values.includes(5000))
   }
+})
+
+/** What charts count of day 1, when all that is late is added to its tiers. */
+async function countAfterLate(store: Store, folder: string): Promise<number | undefined> {
+  await rolledUp(store, folder)
+  const [chart] = await chartOf(store, { devices: ['pump-1'], fromMs: day(1), toMs: day(2) - 1, pointsMax: 40, method: 'minmax' })
+  return chart?.count
+}
+
+const lateAt = (hours: number) => ({ device: 1, metric: 't', atMs: day(1) + hours * 3_600_000 + 500, value: 5000 })
+
+test('killed when a late point is in the tiers and not confirmed, with another one coming: both are counted once', async (t) => {
+  const folder = await threeDays(t)
+  letGo(folder, 1)
+  const store = await openIn(t, folder, 'batched')
+  send(store, [lateAt(20)])
+  await stored(store)
+  await store.status({ seal: true })
+  await store.close()
+  rollUntold(folder)
+  const again = await openIn(t, folder, 'batched')
+  send(again, [lateAt(21)])
+  await stored(again)
+  assert.equal(await countAfterLate(again, folder), 20_002)
+})
+
+test('killed when a late point is sealed and its head is not gone: it is counted once, beside what comes then', async (t) => {
+  const folder = await threeDays(t)
+  letGo(folder, 1)
+  const store = await openIn(t, folder, 'batched')
+  send(store, [lateAt(20)])
+  await stored(store)
+  await store.status({ seal: true }) // now the partition of late points is on record
+  send(store, [lateAt(21)])
+  await stored(store)
+  await store.device('pump-1')
+  const killed = newFolder(t)
+  copyAsKilled(folder, killed)
+  await store.close()
+  sealUntold(killed)
+  rollAll(killed) // nothing that is in a head, too
+  const again = await openIn(t, killed, 'batched')
+  send(again, [lateAt(22)])
+  await stored(again)
+  assert.equal(await countAfterLate(again, killed), 20_003)
 })
 
 test('a chunk that is damaged costs its own points, and every answer names the time that it spans', async (t) => {

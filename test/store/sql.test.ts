@@ -11,6 +11,8 @@ import { SqlProcess } from '../../hub/store/sqlite/sql-process.ts'
 import type { Store } from '../../hub/store/store.ts'
 import { atEnd } from '../kit/at-end.ts'
 import { newFolder, openIn, publish, reading, stored } from './kit.ts'
+import { damageSecondChunk } from './telemetry/damaged.ts'
+import { send } from './telemetry/model.ts'
 
 const startMs = 1_700_000_000_000
 
@@ -362,4 +364,35 @@ test('a store that cannot be read is no fault of the statement', async (t) => {
   await assert.rejects(own.query({ sql: 'SELECT 1', rowsMax: 1 }), (error: Error) => {
     return !('code' in error) && /could not read the store: unable to open database file/.test(error.message)
   })
+})
+
+test('points that cannot be read cost themselves, and the answer names their time: once, whether met or put aside', async (t) => {
+  const folder = newFolder(t)
+  const store = await storeWith(t, folder, 1)
+  const points = (count: number, offset: number) =>
+    Array.from({ length: count }, (_, at) => ({ device: 1, metric: 'n', atMs: startMs + at * 1000 + offset, value: at % 7 }))
+  send(store, points(3000, 0))
+  await stored(store)
+  await store.status({ seal: true })
+  assert.deepEqual((await store.sql.query({ sql: 'SELECT count(*) FROM telemetry', rowsMax: 1 })).damaged, [])
+  await store.close()
+  const { startMs: from, endMs: to, count } = damageSecondChunk(folder)
+
+  const again = await openIn(t, folder)
+  const ask = (text: string, more: Partial<SqlQuery> = {}) => again.sql.query({ sql: text, rowsMax: 10, ...more })
+  const counted = await ask('SELECT count(*) FROM telemetry')
+  assert.deepEqual([rowsIn(counted), counted.damaged], [[[3000 - count]], [{ from, to }]])
+  const twice = await ask('SELECT (SELECT count(*) FROM telemetry), (SELECT max(value) FROM telemetry)')
+  assert.deepEqual([rowsIn(twice), twice.damaged], [[[3000 - count, 6]], [{ from, to }]])
+  assert.deepEqual((await ask('SELECT count(*) FROM telemetry', { toMs: from - 1 })).damaged, [], 'it was not needed')
+  const behind = await ask('SELECT time FROM telemetry LIMIT 1', { fromMs: from })
+  assert.deepEqual([rowsIn(behind), behind.damaged], [[[to + 1000]], [{ from, to }]], 'a statement that ends early has passed over it')
+  assert.deepEqual((await ask('SELECT 1')).damaged, [])
+
+  // Points that fall into the damaged chunk put it aside.
+  send(again, points(3000, 500))
+  await stored(again)
+  await again.status({ seal: true })
+  const aside = await ask('SELECT count(*) FROM telemetry')
+  assert.deepEqual([rowsIn(aside), aside.damaged], [[[6000 - count]], [{ from, to }]])
 })

@@ -2,6 +2,7 @@
 // a row per series would cost more than the points in it. Written in the writer thread, read in the others.
 
 import { crc32 } from 'node:zlib'
+import type { Database } from 'better-sqlite3'
 import { ChunkDamaged, decodeChunk, encodeChunk, lookAtChunk } from '../series/chunk.ts'
 import { type Columns, inOrder, joined } from '../series/columns.ts'
 
@@ -122,6 +123,12 @@ function claimedSpan(bytes: Buffer): HeadDamage['span'] {
   } catch {
     return undefined
   }
+}
+
+/** The times of a series' points in heads. */
+export function headTimesIn(db: Database): (series: number) => Float64Array {
+  const rows = db.prepare<[number], Buffer>('SELECT bytes FROM heads WHERE device = (SELECT device FROM series WHERE id = ?)').pluck()
+  return (series) => gatherHeads(rows.iterate(series), new Set([series]), () => {}).get(series)?.times ?? new Float64Array(0)
 }
 
 /** The points of several rows, by series: rows in the order they were written, of points at the same time the last one stays. */

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { type Retention, ruleFor } from '../../retention.ts'
 import { Catalogue, type PartitionRow, seriesFolder } from './catalogue.ts'
+import { headTimesIn } from './heads.ts'
 import { PartitionDamaged } from './integrity/damage.ts'
 import { unlessHeld } from './integrity/hold.ts'
 import { mend } from './integrity/mend.ts'
@@ -20,8 +21,10 @@ import { serve } from './thread.ts'
 export interface KeeperFunctions {
   readonly [name: string]: (...args: never[]) => unknown
   open(folder: string, rules: ShedRules): void
+  /** Nothing is sealed while late points can be added to rollups: that has to come first. */
   sealDue(): Sealed | undefined
   sealAfter(device: number): Sealed | undefined
+  rollLate(): Rolled | undefined
   rollDue(): Rolled | undefined
   /** What was rolled up last is on record. */
   confirmRolled(): void
@@ -59,26 +62,31 @@ class Keeper {
     this.#dataFolder = folder
     this.#folder = join(folder, seriesFolder)
     this.#catalogue = new Catalogue(this.#db)
-    sweep(this.#folder, new Set(this.#catalogue.all().map(({ file }) => file)))
+    // Of those that were let go of the record stays; a crash may have left the file.
+    const onRecord = this.#catalogue.all().filter(({ state }) => state !== 'gone' || this.#isHeld())
+    sweep(this.#folder, new Set(onRecord.map(({ file }) => file)))
     this.#partitions = new OpenPartitions(this.#folder, openForWriting, partitionsOpen)
     this.#sealer = new Sealer(this.#db, this.#catalogue, this.#partitions, this.#ruleOf(rules.keep))
-    this.#roller = new Roller(this.#catalogue, this.#partitions)
+    this.#roller = new Roller(this.#catalogue, this.#partitions, headTimesIn(this.#db))
     this.#shedder = new Shedder(folder, this.#catalogue, this.#partitions, this.#roller, rules)
     this.#scrub = new Scrub(folder, this.#db, this.#catalogue)
     this.#status = new StatusReader(folder, this.#db, this.#catalogue, this.#shedder, this.#scrub, rules)
   }
 
   sealDue(): Sealed | undefined {
-    return this.#noting(() => this.#sealer.sealDue(Date.now()))
+    return this.#noting(() => (this.#roller.hasLate() ? undefined : this.#sealer.sealDue(Date.now())))
   }
 
   sealAfter(device: number): Sealed | undefined {
-    return this.#noting(() => this.#sealer.sealAfter(device))
+    return this.#noting(() => (this.#roller.hasLate() ? undefined : this.#sealer.sealAfter(device)))
+  }
+
+  rollLate(): Rolled | undefined {
+    return this.#noting(() => this.#roller.rollLate(this.#isHeld()))
   }
 
   rollDue(): Rolled | undefined {
-    const isHeld = !unlessHeld(this.#dataFolder, () => {})
-    return this.#noting(() => this.#roller.rollDue(Date.now(), isHeld))
+    return this.#noting(() => this.#roller.rollDue(Date.now(), this.#isHeld()))
   }
 
   confirmRolled(): void {
@@ -138,6 +146,10 @@ class Keeper {
     }
   }
 
+  #isHeld(): boolean {
+    return !unlessHeld(this.#dataFolder, () => {})
+  }
+
   #removeUnlessHeld(): void {
     if (this.#toRemove.length === 0) return
     unlessHeld(this.#dataFolder, () => {
@@ -174,6 +186,7 @@ serve({
   },
   sealDue: () => opened().sealDue(),
   sealAfter: (device) => opened().sealAfter(device),
+  rollLate: () => opened().rollLate(),
   rollDue: () => opened().rollDue(),
   confirmRolled: () => opened().confirmRolled(),
   shedDue: () => opened().shedDue(),

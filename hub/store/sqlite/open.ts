@@ -94,7 +94,7 @@ export async function openSqliteStore(options: SqliteOptions): Promise<Store> {
       await upkeep.keeper()
       return opened<QueryFunctions>('query', [folder, flags], died)
     })
-    const settle = () => writer.call('settleAll', [])
+    const settle = async () => void (await writer.call('settleAll', []))
     const sql = new SqlProcess({ folder, clock, settle, queryMs: limits.queryMs, idleMs: sqlIdleMs })
     return new SqliteStore(durability, found, sessions, journal, writer, reader, telemetry, upkeep, sql, figures, hooks)
   } catch (error) {
@@ -216,7 +216,7 @@ class SqliteStore implements Store {
     const [ofKeeper, ofWriter] = await Promise.all([this.#upkeep.status(), this.#writer.call('status', [])])
     const { journal, projectedSeq, lagBytes } = ofWriter
     const lagMessages = Math.max(this.journal.storedSeq - projectedSeq, 0)
-    return { ...ofKeeper, journal, projection: { lagMessages, lagBytes } }
+    return { ...ofKeeper, journal, projection: { lagMessages, lagBytes }, problem: this.#upkeep.problem ?? null }
   }
 
   owed(session: number): Promise<readonly StoredDelivery[]> {

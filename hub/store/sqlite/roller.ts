@@ -48,9 +48,12 @@ interface Target {
 export class Roller {
   readonly #catalogue: Catalogue
   readonly #partitions: OpenPartitions
+  readonly #headTimes: (series: number) => Float64Array
   #confirm: (() => void) | undefined
 
-  constructor(catalogue: Catalogue, partitions: OpenPartitions) {
+  /** `headTimes` are those of a series' points in heads. */
+  constructor(catalogue: Catalogue, partitions: OpenPartitions, headTimes: (series: number) => Float64Array) {
+    this.#headTimes = headTimes
     this.#catalogue = catalogue
     this.#partitions = partitions
   }
@@ -60,18 +63,51 @@ export class Roller {
    * copied before and after they are added to the tiers, they could be added twice.
    */
   rollDue(nowMs: number, isHeld: boolean): Rolled | undefined {
+    return this.#rollFirst((row) => (row.state === 'late' ? !isHeld : row.state === 'stale' && row.endMs + graceMs <= nowMs))
+  }
+
+  #rollFirst(isDue: (row: PartitionRow) => boolean): Rolled | undefined {
     for (const row of this.#catalogue.all()) {
-      const isDue = row.state === 'late' ? !isHeld : row.state === 'stale' && row.endMs + graceMs <= nowMs
-      if (!isDue) continue
+      if (!isDue(row)) continue
       const rolled = naming(row.file, () => {
         const partition = this.#partitions.get(row.file)!
-        const series = partition.marks(seriesAtATime)
+        const series = row.state === 'late' ? this.#lateSeries(partition) : partition.marks(seriesAtATime)
         // A late one without marks waits to be let go of.
         return row.state === 'late' && series.length === 0 ? undefined : this.#roll(row, partition, series, false)
       })
       if (rolled !== undefined) return rolled
     }
     return undefined
+  }
+
+  /**
+   * As `rollDue`, of late points alone. They have to be added before more come into their partition: a crash may have left them added and
+   * not confirmed, and only as long as they are the same it shows.
+   */
+  rollLate(isHeld: boolean): Rolled | undefined {
+    return this.#rollFirst((row) => row.state === 'late' && !isHeld)
+  }
+
+  /** Whether late points can be added. */
+  hasLate(): boolean {
+    return this.#catalogue.all().some(({ state, file }) => {
+      return state === 'late' && naming(file, () => this.#lateSeries(this.#partitions.get(file)!)).length > 0
+    })
+  }
+
+  /**
+   * Series with late points. None as long as one of their points is in a head, too: then a crash came before it was on record that they are
+   * sealed. They will be sealed once more, which changes nothing, unless they were added before.
+   */
+  #lateSeries(partition: Partition): number[] {
+    const marked = partition.marks(seriesAtATime)
+    const isInHead = (series: number): boolean => {
+      const inHeads = new Set(this.#headTimes(series))
+      if (inHeads.size === 0) return false
+      const chunks = partition.chunks(series, Number.NEGATIVE_INFINITY, Number.POSITIVE_INFINITY)
+      return readable(chunks, decodeChunk).some(({ times }) => times.some((atMs) => inHeads.has(atMs)))
+    }
+    return marked.some(isInHead) ? [] : marked
   }
 
   /** What was rolled up last is on record: until then a crash would have taken the files that nobody knew of, and it would be done again. */

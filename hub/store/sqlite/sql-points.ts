@@ -2,6 +2,7 @@
 import { join } from 'node:path'
 import type { Database } from 'better-sqlite3'
 import type { Columns } from '../series/columns.ts'
+import type { DamagedSpan } from '../sql.ts'
 import { Budget } from './budget.ts'
 import { Catalogue, seriesFolder } from './catalogue.ts'
 import { OpenPartitions } from './open-partitions.ts'
@@ -23,12 +24,21 @@ export class SqlPoints {
     this.#deviceOf = db.prepare<[number], number>('SELECT device FROM series WHERE id = ?').pluck()
   }
 
-  /** Both ends included; in the order of time, each part behind the one before, no time twice. */
-  *parts(series: number, fromMs: number, toMs: number): Generator<Columns> {
+  /**
+   * Both ends included; in the order of time, each part behind the one before, no time twice. `onDamaged` hears of what is passed over
+   * because it cannot be read, before the part behind it comes.
+   */
+  *parts(series: number, fromMs: number, toMs: number, onDamaged: (span: DamagedSpan) => void): Generator<Columns> {
     const device = this.#deviceOf.get(series)
     if (device === undefined) return
-    const heads = this.#reader.headsOf(device, new Set([series]))
-    yield* this.#reader.parts(series, heads, fromMs, toMs, new Budget(this.#flags, 0, { unbounded: true }))
+    const budget = new Budget(this.#flags, 0, { unbounded: true })
+    const heads = this.#reader.headsOf(device, new Set([series]), budget)
+    const tell = () => budget.damaged.splice(0).forEach(onDamaged)
+    for (const part of this.#reader.parts(series, heads, fromMs, toMs, budget)) {
+      tell() // now, because SQLite may want no more parts
+      yield part
+    }
+    tell()
   }
 
   close(): void {

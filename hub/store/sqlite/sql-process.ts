@@ -168,10 +168,10 @@ export class SqlProcess implements Sql {
       )
       return
     }
-    const { columns, rowCount, truncatedBy, scanned, cpuMs } = reply
+    const { columns, rowCount, truncatedBy, scanned, damaged, cpuMs } = reply
     const elapsedMs = performance.now() - running.startedMs
     if (child === this.#child && cpuMs > (limits.sqlCpuSeconds * 1000) / 2) this.#kill()
-    running.resolve({ columns, rows: running.rows, rowCount, truncatedBy, elapsedMs, scanned })
+    running.resolve({ columns, rows: running.rows, rowCount, truncatedBy, elapsedMs, scanned, damaged })
     this.#end(undefined)
   }
 

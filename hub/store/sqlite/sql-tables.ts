@@ -4,7 +4,9 @@
 // virtual table, called back for from C, costs 1.5. Both give the same float64 back; a whole number is written with .0, so that it is REAL.
 import type { Database } from 'better-sqlite3'
 import type { MetricValue } from '../../../devices/device.ts'
+import { limits } from '../../limits.ts'
 import type { Columns } from '../series/columns.ts'
+import type { DamagedSpan } from '../sql.ts'
 import type { Bounds } from './sql-bounds.ts'
 import type { SqlPoints } from './sql-points.ts'
 
@@ -18,6 +20,7 @@ export interface Scan {
   bounds: Bounds
   points: number
   bytes: number
+  damaged: DamagedSpan[]
   /** Points could not be read: nothing is wrong with the statement. */
   failure: unknown
 }
@@ -30,7 +33,7 @@ export function addTables(db: Database, reader: SqlPoints, scan: Scan): void {
     *rows(series: unknown) {
       if (typeof series !== 'number') return
       try {
-        for (const part of reader.parts(series, scan.bounds.fromMs, scan.bounds.toMs)) {
+        for (const part of reader.parts(series, scan.bounds.fromMs, scan.bounds.toMs, (span) => note(scan.damaged, span))) {
           scan.points += part.times.length
           scan.bytes += part.times.length * pointBytes
           for (let at = 0; at < part.times.length; at += pointsPerObject) yield [textOf(part, at)]
@@ -53,6 +56,12 @@ export function addTables(db: Database, reader: SqlPoints, scan: Scan): void {
       SELECT devices.id, series.metric, series.last_ms, ${number('series.last_value')}
       FROM main.devices JOIN main.series ON series.device = devices.number;
   `)
+}
+
+/** A statement may read the same points many times. */
+function note(spans: DamagedSpan[], { from, to }: DamagedSpan): void {
+  if (spans.length >= limits.sqlDamagedSpans || spans.some((span) => span.from === from && span.to === to)) return
+  spans.push({ from, to })
 }
 
 function textOf({ times, values }: Columns, start: number): string {

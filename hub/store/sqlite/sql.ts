@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { Refusal, type RefusalCode } from '../../errors.ts'
 import { limits } from '../../limits.ts'
-import type { SqlColumn, SqlParams, SqlQuery } from '../sql.ts'
+import type { DamagedSpan, SqlColumn, SqlParams, SqlQuery } from '../sql.ts'
 import { type Bounds, boundsOf } from './sql-bounds.ts'
 import { addFunctions } from './sql-functions.ts'
 import { Guard, refusalOf } from './sql-guard.ts'
@@ -33,6 +33,7 @@ export type SqlReply =
       readonly rowCount: number
       readonly truncatedBy: 'rows' | 'bytes' | undefined
       readonly scanned: { readonly points: number; readonly bytes: number }
+      readonly damaged: readonly DamagedSpan[]
       /** Of the process since its start, in ms. */
       readonly cpuMs: number
     }
@@ -48,7 +49,7 @@ class SqlRunner {
   readonly #points: Database.Database
   readonly #reader: SqlPoints
   readonly #guard: Guard
-  readonly #scan: Scan = { bounds: { fromMs: 0, toMs: 0 }, points: 0, bytes: 0, failure: undefined }
+  readonly #scan: Scan = { bounds: { fromMs: 0, toMs: 0 }, points: 0, bytes: 0, damaged: [], failure: undefined }
   readonly #send: (reply: SqlReply) => void
   #nowMs = 0
 
@@ -70,7 +71,7 @@ class SqlRunner {
   run({ id, query, nowMs }: SqlCall): void {
     const { sql, params = [], fromMs = Number.NEGATIVE_INFINITY, toMs = Number.POSITIVE_INFINITY } = query
     this.#nowMs = nowMs
-    Object.assign(this.#scan, { points: 0, bytes: 0, failure: undefined })
+    Object.assign(this.#scan, { points: 0, bytes: 0, damaged: [], failure: undefined })
     let tokens: readonly Token[] = []
     try {
       const checked = this.#guard.checked(sql, (all) => bindingsOf(all, params))
@@ -85,7 +86,8 @@ class SqlRunner {
       this.#points.transaction(() => {
         for (const row of found.iterate(...values)) if (!rows.take(row as Value[])) break
       })()
-      this.#send({ is: 'done', id, ...rows.end(), scanned: { points: this.#scan.points, bytes: this.#scan.bytes }, cpuMs: cpuMsNow() })
+      const { points, bytes, damaged } = this.#scan
+      this.#send({ is: 'done', id, ...rows.end(), scanned: { points, bytes }, damaged, cpuMs: cpuMsNow() })
     } catch (error) {
       const refusal = this.#scan.failure === undefined ? refusalOf(error, sql, tokens) : undefined
       if (refusal === undefined) this.#send({ is: 'failed', id, message: (error as Error).message })

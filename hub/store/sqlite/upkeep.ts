@@ -15,6 +15,8 @@ export class Upkeep {
   #keeper: Promise<Thread<KeeperFunctions>> | undefined
   #timer: NodeJS.Timeout | undefined
   #ended = false
+  /** What the journal brought back at the start is in heads. */
+  #isSettled = false
   /** One piece at a time: who wants something done waits for what is being done. */
   #work: Promise<unknown> = Promise.resolve()
 
@@ -52,6 +54,7 @@ export class Upkeep {
     await this.#inTurn(async () => {
       const keeper = await this.keeper()
       for (let last = 0; !this.#ended; ) {
+        if (!(await this.#rollLate(keeper))) break
         const sealed = await this.#mending(keeper, () => keeper.call('sealAfter', [last]))
         if (sealed === undefined) break
         await this.#writer.call('sealed', [sealed])
@@ -82,7 +85,9 @@ export class Upkeep {
           () => {
             this.problem = undefined
           },
-          (error: Error) => this.#note(error),
+          (error: Error) => {
+            this.problem = error.message
+          },
         )
         .then(() => this.#soon())
     }, everyMs)
@@ -93,11 +98,12 @@ export class Upkeep {
     for (let step = 0; step < stepsPerRound && !this.#ended; step += 1) if (!(await this.#writer.call('trim', []))) break
     const keeper = await this.keeper()
     for (;;) {
+      if (!(await this.#rollLate(keeper))) break
       const sealed = this.#ended ? undefined : await this.#mending(keeper, () => keeper.call('sealDue', []))
       if (sealed === undefined) break
       await this.#writer.call('sealed', [sealed])
     }
-    for (let step = 0; step < stepsPerRound; step += 1) if (!(await this.#rollDue(keeper))) break
+    for (let step = 0; step < stepsPerRound && this.#isSettled; step += 1) if (!(await this.#roll(keeper, 'rollDue'))) break
     for (let step = 0; step < stepsPerRound && !this.#ended; step += 1) {
       const shed = await this.#mending(keeper, () => keeper.call('shedDue', []))
       if (shed === undefined) break
@@ -107,9 +113,19 @@ export class Upkeep {
     if (!this.#ended) await keeper.call('scrub', [])
   }
 
+  /**
+   * Adds late points to rollups. What a crash left is judged by whether heads have it, too, so what the journal brought back has to be in
+   * heads first: false when the disk does not take it.
+   */
+  async #rollLate(keeper: Thread<KeeperFunctions>): Promise<boolean> {
+    this.#isSettled ||= await this.#writer.call('settleAll', [])
+    while (this.#isSettled && (await this.#roll(keeper, 'rollLate')));
+    return this.#isSettled
+  }
+
   /** False when nothing is due. */
-  async #rollDue(keeper: Thread<KeeperFunctions>): Promise<boolean> {
-    const rolled = this.#ended ? undefined : await this.#mending(keeper, () => keeper.call('rollDue', []))
+  async #roll(keeper: Thread<KeeperFunctions>, which: 'rollDue' | 'rollLate'): Promise<boolean> {
+    const rolled = this.#ended ? undefined : await this.#mending(keeper, () => keeper.call(which, []))
     if (rolled !== undefined) await this.#record(keeper, rolled)
     return rolled !== undefined
   }
@@ -143,15 +159,12 @@ export class Upkeep {
     }
   }
 
-  /** A full disk or one that is busy: the next round tries again, for every step may be done twice. After an I/O error nobody knows. */
-  #note(error: Error): void {
-    this.problem = error.message
-    if ('code' in error && String(error.code).startsWith('SQLITE_IOERR')) this.#failed(error)
-  }
-
+  /** A full disk or one that is busy: the next try does it, for every step may be done twice. After an I/O error nobody knows. */
   #inTurn<Done>(work: () => Promise<Done>): Promise<Done> {
     const done = this.#work.then(work)
-    this.#work = done.catch(() => {})
+    this.#work = done.catch((error: Error) => {
+      if ('code' in error && /^(SQLITE_IOERR|EIO$)/.test(String(error.code))) this.#failed(error)
+    })
     return done
   }
 }

@@ -76,8 +76,8 @@ export interface WriterFunctions {
   commit(batch: SealedBatch): CommitResult
   /** Everything committed before the call is in the tables for these devices, if the disk takes it. */
   settle(ids: readonly DeviceId[]): Promise<void>
-  /** … for all devices. */
-  settleAll(): Promise<void>
+  /** … for all devices; false when the disk does not take it. */
+  settleAll(): Promise<boolean>
   /** The newest values of those devices that are ahead of the tables. */
   moved(numbers: Float64Array, metrics: readonly string[] | undefined): Promise<Moved>
   status(): WriterStatus
@@ -192,13 +192,14 @@ class Writer {
     this.#tryFlush(() => this.#book.flushDevices(ids))
   }
 
-  async settleAll(): Promise<void> {
+  async settleAll(): Promise<boolean> {
     await this.#projection.reach(this.#committedSeq)
     // A slice at a time, and commits in between.
     for (const seq = this.#committedSeq; this.#book.hasUnflushed(seq); ) {
-      if (!this.#tryFlush(() => this.#book.flushSlice())) return
+      if (!this.#tryFlush(() => this.#book.flushSlice())) return false
       await new Promise<void>((resolve) => setImmediate(resolve))
     }
+    return true
   }
 
   async moved(numbers: Float64Array, metrics: readonly string[] | undefined): Promise<Moved> {
@@ -222,11 +223,14 @@ class Writer {
   }
 
   sealed(sealed: Sealed): void {
-    this.#unsynced(() => this.#records.sealed(sealed))
+    const isLate = sealed.partitions.some(({ state }) => state === 'late')
+    if (isLate)
+      this.#synced(() => this.#records.sealed(sealed)) // after it they are added to what is on disk
+    else this.#unsynced(() => this.#records.sealed(sealed))
   }
 
   rolled(rolled: Rolled): void {
-    this.#records.rolled(rolled) // synced: after it the keeper forgets what it was about
+    this.#synced(() => this.#records.rolled(rolled)) // after it the keeper forgets what it was about
   }
 
   mended(partition: PartitionRow): void {
@@ -234,7 +238,7 @@ class Writer {
   }
 
   dropped(files: readonly string[]): void {
-    this.#records.dropped(files)
+    this.#synced(() => this.#records.dropped(files)) // after it the files go
   }
 
   describe(id: DeviceId, change: DeviceChange): boolean {
@@ -357,6 +361,16 @@ class Writer {
       write()
     } finally {
       if (this.#durability === 'fsync') setSynchronous(this.#db, 'fsync')
+    }
+  }
+
+  /** Whatever the durability: what comes next is on disk at once, and could not be told from the journal. */
+  #synced(write: () => void): void {
+    setSynchronous(this.#db, 'fsync')
+    try {
+      write()
+    } finally {
+      setSynchronous(this.#db, this.#durability)
     }
   }
 

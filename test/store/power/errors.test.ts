@@ -4,7 +4,7 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import test, { type TestContext } from 'node:test'
+import test, { describe, type TestContext } from 'node:test'
 import { newFolder as newHubFolder, spawnHub } from '../../kit/hub.ts'
 import { type Ended, type Fault, injects, needsStrace, trace } from '../../kit/strace.ts'
 import { newFolder } from '../kit.ts'
@@ -20,7 +20,7 @@ const database = 'mooring.db'
 /** Runs the workload with calls on one file failing, and judges what the next start finds. */
 async function runWith(
   t: TestContext,
-  file: string,
+  file: string | readonly string[],
   fault: Omit<Fault, 'path'>,
   changes: Partial<WorkloadOptions> = {},
 ): Promise<Ended & Said> {
@@ -29,7 +29,8 @@ async function runWith(
   const folder = join(top, 'data')
   const calls = join(top, 'calls')
   const options: WorkloadOptions = { folder, durability: 'fsync', rounds: 40, ends: 'close', patient: false, ...changes }
-  const ended = await trace(t, injects({ ...fault, path: join(folder, file) }, calls), workloadArgs(options)).ended
+  const ended = await trace(t, injects({ ...fault, path: [file].flat().map((each) => join(folder, each)) }, calls), workloadArgs(options))
+    .ended
   assert.match(readFileSync(calls, 'utf8'), /\(INJECTED\)/, 'the run was over before the error came')
   const said = saidIn(ended.stdout)
   await judge(folder, claimOf(said, options))
@@ -88,6 +89,63 @@ for (const error of ['EIO', 'ENOSPC']) {
     })
   }
 }
+
+const days = ['2026-11-20', '2026-11-21', '2026-11-22']
+const points = [...days, '2026-01-05.brief', '2026-01-06.brief'].map((day) => `series/raw/${day}.db`)
+const tiers = ['minute/2026-01-05.brief', 'minute/2026-01-06.brief', 'hour/2026-01.brief', 'day/2026.brief'].map(
+  (name) => `series/${name}.db`,
+)
+const withJournals = (files: readonly string[]) => files.flatMap((file) => [file, `${file}-journal`])
+
+const fatalForSeries = [
+  { says: 'the sync of points on their way into a partition', files: withJournals(points), call: 'fsync', does: 'error=EIO', when: '2' },
+  { says: 'the sync of a folder of partitions', files: ['series/raw'], call: 'fsync', does: 'error=EIO', when: '2' },
+  { says: 'a write of points into a partition', files: withJournals(points), call: 'pwrite64', does: 'error=EIO', when: '20' },
+  // Whatever the reason: the pages are marked as clean, and the next sync would say that all is well.
+  { says: 'for want of room a sync', files: points, call: 'fsync', does: 'error=ENOSPC', when: '1' },
+] as const
+
+const full = { call: 'pwrite64', does: 'error=ENOSPC' } as const
+
+describe('files of partitions', { concurrency: 3 }, () => {
+  for (const { says, files, call, does, when } of fatalForSeries) {
+    test(`${says} fails: the process ends rather than try again, and no point is lost`, async (t) => {
+      if (!needsStrace(t)) return
+      const { code, fatal, acknowledged } = await runWith(t, files, { call, does, when }, { rounds: 36 })
+      assert.match(fatal ?? 'nothing fatal', /disk I\/O error|EIO/)
+      assert.equal(code, diskFailed)
+      assert.ok(acknowledged >= 34)
+    })
+  }
+
+  test('a file that cannot be removed is said in the status and tried again', async (t) => {
+    if (!needsStrace(t)) return
+    const fault = { call: '/^unlink', does: 'error=EIO', when: '1' }
+    const { code, fatal, stdout } = await runWith(t, 'series/raw/2026-01-05.brief.db', fault, { rounds: 66 })
+    assert.deepEqual([code, fatal], [0, undefined])
+    assert.match(stdout, /^problem .*2026-01-05\.brief\.db.*^expired$/ms)
+  })
+
+  test('without room for chunks points stay in heads, and are sealed when there is room', async (t) => {
+    if (!needsStrace(t)) return
+    // Whoever asks for it meets one of these at a time: in the making of a file, and after the first ones were made.
+    const { code, fatal, refused, acknowledged, stdout } = await runWith(t, withJournals(points), { ...full, when: '3..4' }, { rounds: 66 })
+    assert.deepEqual([code, fatal, refused, acknowledged], [0, undefined, [], 66])
+    assert.match(stdout, /^unsealed database or disk is full$.*^expired$/ms)
+  })
+
+  test('without room for rollups points are not let go of, the status says why, and they are when there is room', async (t) => {
+    if (!needsStrace(t)) return
+    const { code, fatal, refused, acknowledged, stdout } = await runWith(
+      t,
+      withJournals(tiers),
+      { ...full, when: '40..41' },
+      { rounds: 66 },
+    )
+    assert.deepEqual([code, fatal, refused, acknowledged], [0, undefined, [], 66])
+    assert.match(stdout, /^problem database or disk is full$.*^expired$/ms)
+  })
+})
 
 test('a hub whose disk fails answers nothing it has not stored, ends with 74, and has everything it answered at the next start', {
   timeout: 60_000,

@@ -1,17 +1,24 @@
 // Says whether a store has what it acknowledged: rounds 1 to some number, each whole and once, none of them acknowledged and missing.
 import assert from 'node:assert/strict'
-import { globSync } from 'node:fs'
+import { existsSync, globSync } from 'node:fs'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import type { MetricValue } from '../../../devices/device.ts'
 import { systemClock } from '../../../hub/clock.ts'
+import { decodeRollup } from '../../../hub/store/series/rollup-chunk.ts'
+import type { PartitionRow } from '../../../hub/store/sqlite/catalogue.ts'
 import { openSqliteStore } from '../../../hub/store/sqlite/open.ts'
 import type { Store } from '../../../hub/store/store.ts'
 import { stored } from '../kit.ts'
+import { pathOf, rollAll } from '../telemetry/inside.ts'
 import {
   appendFacts,
   appendRound,
+  brief,
+  briefReadingsOf,
   digestOf,
+  firstMs,
+  keep,
   type Publication,
   publicationsOf,
   readingsOf,
@@ -88,7 +95,7 @@ export interface Claim {
 
 /** Opens what is in the folder, judges it, goes on working with it and closes it. Returns the rounds found. Errors: a sentence. */
 export async function judge(folder: string, claim: Claim): Promise<number> {
-  const store = await openSqliteStore({ folder, durability: 'fsync', clock: systemClock })
+  const store = await openSqliteStore({ folder, durability: 'fsync', clock: systemClock, keep })
   let fatal: Error | undefined
   store.onFatal((error) => (fatal = error))
   let rounds: number
@@ -104,6 +111,7 @@ export async function judge(folder: string, claim: Claim): Promise<number> {
     (rounds + 1) * readingsOf(1).length * Object.keys(readingsOf(1)[0]!.values).length,
     'points in the tables',
   )
+  judgeExpiry(folder, rounds + 1)
   judgeFiles(folder)
   return rounds
 }
@@ -123,10 +131,72 @@ async function judgeContents(store: Store, { acknowledged, appended, hasFacts }:
 
 function same({ messages, points }: Contents, rounds: number): void {
   const expected = contentsAfter(rounds)
+  sameBrief(points, rounds)
   sameList('the journal', messages, expected.messages, (a, b) => a.topic === b.topic && a.digest === b.digest)
-  sameList('the names of series', [...points.keys()].sort(), [...expected.points.keys()].sort(), Object.is)
+  const lasting = [...points.keys()].filter((name) => !name.endsWith(brief))
+  sameList('the names of series', lasting.sort(), [...expected.points.keys()].sort(), Object.is)
   for (const [name, pairs] of expected.points) {
     sameList(`the points of ${name}`, points.get(name) ?? [], pairs, (a, b) => a[0] === b[0] && a[1] === b[1])
+  }
+}
+
+/** Each point that is still there is one that came. */
+function sameBrief(points: Points, rounds: number): void {
+  const sent = Array.from({ length: rounds }, (_, at) => briefReadingsOf(at + 1)).flat()
+  const expected = new Map(sent.map(({ ts, values }) => [ts, values[brief]]))
+  const found = points.get(`pump-1 ${brief}`) ?? []
+  for (const [at, [ts, value]] of found.entries()) {
+    assert.ok(at === 0 || found[at - 1]![0] < ts, `a brief point of ${ts} is there twice`)
+    assert.equal(value, expected.get(ts), `the brief point of ${ts}`)
+  }
+}
+
+/**
+ * Points may be gone, what the tiers say of them is not: each is in them once, whatever was cut off between catalogue and files. What is on
+ * record has its file, and no file is there for nothing.
+ */
+function judgeExpiry(folder: string, rounds: number): void {
+  rollAll(folder, firstMs) // the brief days, by hand; the store is closed
+  const records = recordsOf(folder)
+  const there = records.filter(({ state }) => state !== 'gone')
+  for (const { file } of there) assert.ok(existsSync(pathOf(folder, file)), `${file} is on record and not there`)
+  const files = globSync('*/*', { cwd: join(folder, 'series') })
+  assert.deepEqual(files.sort(), there.map(({ file }) => file).sort(), 'the files of partitions')
+
+  const buckets = there.filter(({ tier, keep }) => keep === brief && tier !== 'raw').flatMap((row) => bucketsIn(folder, row))
+  const counted = (of: string, fromMs: number, endMs: number) => {
+    return buckets.reduce((sum, { tier, atMs, points }) => sum + (tier === of && atMs >= fromMs && atMs < endMs ? points : 0), 0)
+  }
+  const sent = rounds * briefReadingsOf(1).length
+  assert.equal(counted('day', 0, firstMs), sent, 'brief points in days')
+  assert.equal(counted('hour', 0, firstMs), sent, 'brief points in hours')
+  for (const { state, startMs, endMs } of records) {
+    if (state !== 'gone') continue
+    assert.equal(counted('minute', startMs, endMs), counted('hour', startMs, endMs), 'brief points in minutes of a day that is gone')
+  }
+}
+
+type Partition = Pick<PartitionRow, 'file' | 'tier' | 'keep' | 'state' | 'startMs' | 'endMs'>
+
+function recordsOf(folder: string): Partition[] {
+  return reading(join(folder, 'mooring.db'), (db) => {
+    return db.prepare<[], Partition>('SELECT file, tier, keep, state, start_ms AS startMs, end_ms AS endMs FROM partitions').all()
+  })
+}
+
+function bucketsIn(folder: string, { file, tier }: Partition): { tier: string; atMs: number; points: number }[] {
+  const chunks = reading(pathOf(folder, file), (db) => db.prepare<[], Buffer>('SELECT bytes FROM chunks').pluck().all())
+  return chunks.map(decodeRollup).flatMap(({ starts, counts }) => {
+    return Array.from(starts, (atMs, at) => ({ tier, atMs, points: counts[at]! }))
+  })
+}
+
+function reading<Found>(path: string, look: (db: Database.Database) => Found): Found {
+  const db = new Database(path, { readonly: true })
+  try {
+    return look(db)
+  } finally {
+    db.close()
   }
 }
 
@@ -169,25 +239,17 @@ export async function placesOwed(store: Store): Promise<Map<number, number>> {
   return new Map(owed.map(({ place, packetId }) => [packetId, place]))
 }
 
-/** Looks past the store, which shows one point of a moment even where two were written: points on their way, and those in chunks. */
+/** Looks past the store, which shows one point of a moment even where two were written: points on their way, and those in chunks that stay. */
 function pointsInTables(folder: string): number {
-  const db = new Database(join(folder, 'mooring.db'), { readonly: true })
-  try {
+  return reading(join(folder, 'mooring.db'), (db) => {
     const heads = db.prepare<[], number>('SELECT sum(points) FROM heads').pluck().get() ?? 0
-    const files = db.prepare<[], string>("SELECT file FROM partitions WHERE tier = 'raw'").pluck().all()
+    const files = db.prepare<[], string>("SELECT file FROM partitions WHERE tier = 'raw' AND keep = 'default'").pluck().all()
     return files.reduce((points, file) => points + pointsInChunks(join(folder, 'series', file)), heads)
-  } finally {
-    db.close()
-  }
+  })
 }
 
 function pointsInChunks(path: string): number {
-  const db = new Database(path, { readonly: true })
-  try {
-    return db.prepare<[], number>('SELECT sum(count) FROM chunks').pluck().get() ?? 0
-  } finally {
-    db.close()
-  }
+  return reading(path, (db) => db.prepare<[], number>('SELECT sum(count) FROM chunks').pluck().get() ?? 0)
 }
 
 function judgeFiles(folder: string): void {

@@ -34,20 +34,33 @@ function folderForCuts(t: TestContext): string {
   return folder
 }
 
+/** Places around which cuts are the most telling: all of them, and those where files of partitions come and go while points expire. */
+interface Edges {
+  readonly all: readonly number[]
+  readonly ofExpiry: readonly number[]
+}
+
+function edgesOf({ moments }: Recording): Edges {
+  let isExpiring = false
+  const all: number[] = []
+  const ofExpiry: number[] = []
+  for (const [at, { text, isEdge }] of moments.entries()) {
+    if (text.startsWith('expir')) isExpiring = text === 'expiring'
+    if (isEdge) all.push(at)
+    if (isEdge && isExpiring) ofExpiry.push(at)
+  }
+  return { all, ofExpiry }
+}
+
 /** Most cuts fall near the moments that matter; the others anywhere. */
-function placeOf(recording: Recording, edges: readonly number[], random: Random): number {
-  if (random(3) === 0) return random(recording.moments.length + 1)
-  return Math.min(recording.moments.length, edges[random(edges.length)]! + random(3))
+function placeOf({ moments }: Recording, { all, ofExpiry }: Edges, random: Random): number {
+  const edges = [ofExpiry, all, all, undefined][random(4)]
+  if (edges === undefined || edges.length === 0) return random(moments.length + 1)
+  return Math.min(moments.length, edges[random(edges.length)]! + random(3))
 }
 
 /** What is wrong after one cut, with all that says where it was; undefined when nothing is. */
-async function cutOnce(
-  recording: Recording,
-  root: string,
-  edges: readonly number[],
-  cutSeed: number,
-  folder: string,
-): Promise<string | undefined> {
+async function cutOnce(recording: Recording, root: string, edges: Edges, cutSeed: number, folder: string): Promise<string | undefined> {
   const random = randomFrom(cutSeed)
   const count = placeOf(recording, edges, random)
   const rule = nameRules[random(nameRules.length)]!
@@ -82,7 +95,7 @@ async function cutOften(
   wanted: number,
   faultsMax = Number.POSITIVE_INFINITY,
 ): Promise<Verdict> {
-  const edges = recording.moments.flatMap(({ isEdge }, at) => (isEdge ? [at] : []))
+  const edges = edgesOf(recording)
   const folder = folderForCuts(t)
   const untilMs = performance.now() + limitMs
   const faults: string[] = []
@@ -140,4 +153,19 @@ test('a store that answers before the disk has it is found out', { timeout: 110_
   t.diagnostic(`found out by cut ${tried}: ${faults[0]?.split('\n')[0]}`)
   assert.notEqual(faults.length, 0)
   assert.match(faults[0]!, /rounds were acknowledged, and \d+ are in the journal|malformed|instead of/)
+})
+
+// A power cut may take the newest of what such a store answered, but not the record of a file that is gone, nor that of its rollups.
+test('a store that answers before the disk has it syncs what it lets go of before the file goes', { timeout: 60_000 }, async (t) => {
+  if (!needsStrace(t)) return
+  const { recording } = await recordRuns(t, [{ ...run, durability: 'batched', rounds: 65, ends: 'die' }])
+  const texts = recording.moments.map(({ text }) => text)
+  const gone = texts.flatMap((text, at) => (/^unlink data\/series\/raw\/[^/]*\.db$/.test(text) ? [at] : []))
+  assert.notEqual(gone.length, 0)
+  for (const at of gone) {
+    const before = texts.slice(0, at)
+    const written = before.findLastIndex((text) => text.startsWith('pwrite64 data/mooring.db-wal '))
+    const synced = before.lastIndexOf('fsync of data/mooring.db-wal returned')
+    assert.ok(synced > written, `${texts[at]} comes before the record of it is on the disk`)
+  }
 })

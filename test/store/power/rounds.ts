@@ -2,12 +2,18 @@
 import { createHash } from 'node:crypto'
 import type { MetricValue } from '../../../devices/device.ts'
 import type { Message } from '../../../devices/message.ts'
+import { retention } from '../../../hub/retention.ts'
 import { frameFlags, type Store } from '../../../hub/store/store.ts'
 import { publish, reading } from '../kit.ts'
 
 export const devices = 6
+/** The points of one metric are let go of, and their rollups stay: at any date of today, because their days are long over. */
+export const keep = retention.read('raw forever; brief metric=brief: raw 1d, minute forever')
+export const brief = 'brief'
+const briefMs = Date.UTC(2026, 0, 5)
+const roundsPerBriefDay = 60
 const readingsPerRound = 12
-const firstMs = Date.UTC(2026, 10, 20)
+export const firstMs = Date.UTC(2026, 10, 20)
 const dayMs = 86_400_000
 export const watcher = 1 // the one session
 const owedRounds = 3 // it acknowledges what it is owed three rounds later
@@ -24,7 +30,7 @@ export interface Publication {
   readonly digest: string
 }
 
-/** On three days, each in order of time, so that days come again when others have begun. */
+/** For ever. On three days, each in order of time, so that days come again when others have begun. */
 export function readingsOf(round: number): Reading[] {
   const known = Math.min(round, devices)
   return Array.from({ length: readingsPerRound }, (_, at) => {
@@ -42,6 +48,15 @@ function largeOf(round: number): Uint8Array | undefined {
   return bytes
 }
 
+/** One for the newest of its days, and one that comes late for the first. */
+export function briefReadingsOf(round: number): Reading[] {
+  const dayStartMs = briefMs + Math.floor(round / roundsPerBriefDay) * dayMs
+  return [
+    { device: 1, ts: dayStartMs + round * 2000, values: { [brief]: round } },
+    { device: 1, ts: briefMs + round * 2000 + 1000, values: { [brief]: -round } },
+  ]
+}
+
 const stateOf = (round: number) => `state ${round}`
 const stateTopic = 'plant/state'
 
@@ -53,7 +68,7 @@ export function appendRound(store: Store, round: number): void {
 
 /** The part of a round that a full disk may refuse; devices and facts stay with the journal, which brings them with the next batch. */
 export function appendMessages(store: Store, round: number): void {
-  for (const { device, ts, values } of readingsOf(round)) reading(store, device, { ts, values })
+  for (const { device, ts, values } of [...readingsOf(round), ...briefReadingsOf(round)]) reading(store, device, { ts, values })
   const large = largeOf(round)
   if (large !== undefined) publish(store, 'plant/large', large, { flags: 1 })
   publish(store, stateTopic, stateOf(round), { flags: 1 | frameFlags.retain })
@@ -97,7 +112,7 @@ export function digestOf(payload: Uint8Array): string {
 export function publicationsOf(round: number): Publication[] {
   const large = largeOf(round)
   return [
-    ...readingsOf(round).map(({ device, ts, values }) => ({
+    ...[...readingsOf(round), ...briefReadingsOf(round)].map(({ device, ts, values }) => ({
       topic: `devices/pump-${device}/telemetry`,
       digest: digestOf(Buffer.from(JSON.stringify({ ts, values }))),
     })),

@@ -6,7 +6,7 @@ import type { Refusal } from '../../../hub/errors.ts'
 import { openSqliteStore } from '../../../hub/store/sqlite/open.ts'
 import type { Durability, Store } from '../../../hub/store/store.ts'
 import { placesOwed, readAll, roundsIn } from './judge.ts'
-import { appendFacts, appendMessages, appendRound, devices } from './rounds.ts'
+import { appendFacts, appendMessages, appendRound, devices, firstMs, keep } from './rounds.ts'
 
 /** As the process of the hub (hub/main.ts). */
 const diskFailed = 74
@@ -29,7 +29,8 @@ const steps: readonly { readonly every: number; readonly step: Step }[] = [
   { every: 1, step: ({ store, round }) => store.device(`pump-${1 + (round % devices)}`) },
   { every: 7, step: ({ store }) => store.devices({ limit: 100 }) },
   { every: 5, step: async ({ store, round }) => store.signOfLife(Date.UTC(2026, 10, 20) + round) },
-  { every: 35, step: ({ store }) => store.status({ seal: true }) },
+  { every: 35, step: (workload) => workload.seal() },
+  { every: 65, step: (workload) => workload.expire() },
   { every: 110, step: (workload) => workload.restart() },
 ]
 
@@ -72,9 +73,36 @@ class Workload {
     await this.#open()
   }
 
+  /** Where there is no room for it, points stay in heads: then false. */
+  async seal(): Promise<boolean> {
+    try {
+      await this.store.status({ seal: true })
+      return true
+    } catch (error) {
+      const { code, message } = error as Error & { readonly code?: unknown }
+      if (code !== 'SQLITE_FULL') throw error
+      say(`unsealed ${message}`)
+      return false
+    }
+  }
+
+  /** Until what is to be let go of is gone and all is well; the store does that by itself, and tries again by itself. */
+  async expire(): Promise<void> {
+    while (!(await this.seal()));
+    say('expiring')
+    let before: string | null = null
+    for (;;) {
+      const { tiers, problem } = await this.store.status({ seal: false })
+      if (problem !== null && problem !== before) say(`problem ${problem}`)
+      before = problem
+      if (problem === null && (tiers.raw.fromMs ?? firstMs) >= firstMs) break
+    }
+    say('expired')
+  }
+
   async #open(): Promise<void> {
     const { folder, durability } = this.#options
-    this.#store = await openSqliteStore({ folder, durability, clock: systemClock })
+    this.#store = await openSqliteStore({ folder, durability, clock: systemClock, keep })
     this.#store.onFatal(({ message }) => {
       say(`fatal ${message}`)
       process.exit(diskFailed)

@@ -2,10 +2,12 @@
 import { copyFileSync, cpSync, existsSync, mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
-import { Catalogue, type PartitionRow, seriesFolder } from '../../../hub/store/sqlite/catalogue.ts'
+import { Catalogue, defaultKeep, type PartitionRow, seriesFolder } from '../../../hub/store/sqlite/catalogue.ts'
+import { headTimesIn } from '../../../hub/store/sqlite/heads.ts'
 import { OpenPartitions, openForWriting } from '../../../hub/store/sqlite/open-partitions.ts'
 import { PartitionRecords } from '../../../hub/store/sqlite/partition-records.ts'
 import { Roller } from '../../../hub/store/sqlite/roller.ts'
+import { Sealer } from '../../../hub/store/sqlite/sealer.ts'
 import type { Store } from '../../../hub/store/store.ts'
 
 /** Chunks as they lie in a partition file. */
@@ -63,7 +65,7 @@ export function rollAll(folder: string, nowMs = Date.now()): void {
   withDatabase(join(folder, 'mooring.db'), (db) => {
     const catalogue = new Catalogue(db)
     const partitions = new OpenPartitions(join(folder, seriesFolder), openForWriting, 16)
-    const roller = new Roller(catalogue, partitions)
+    const roller = new Roller(catalogue, partitions, headTimesIn(db))
     const records = new PartitionRecords(db)
     for (let rolled = roller.rollDue(nowMs, false); rolled !== undefined; rolled = roller.rollDue(nowMs, false)) {
       records.rolled(rolled)
@@ -85,7 +87,16 @@ export async function rolledUp(store: Store, folder: string): Promise<void> {
 export function rollUntold(folder: string, nowMs = Date.now()): void {
   withDatabase(join(folder, 'mooring.db'), (db) => {
     const partitions = new OpenPartitions(join(folder, seriesFolder), openForWriting, 16)
-    new Roller(new Catalogue(db), partitions).rollDue(nowMs, false)
+    new Roller(new Catalogue(db), partitions, headTimesIn(db)).rollDue(nowMs, false)
+    partitions.closeAll()
+  })
+}
+
+/** Seals what is in heads, and is killed before it can tell the writer. */
+export function sealUntold(folder: string): void {
+  withDatabase(join(folder, 'mooring.db'), (db) => {
+    const partitions = new OpenPartitions(join(folder, seriesFolder), openForWriting, 16)
+    new Sealer(db, new Catalogue(db), partitions, () => defaultKeep).sealAfter(0)
     partitions.closeAll()
   })
 }
