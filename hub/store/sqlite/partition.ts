@@ -123,6 +123,11 @@ export class Partition {
     return this.#sql.aside.all({ series: -series, fromMs, toMs })
   }
 
+  /** Both in one transaction: to begin one costs more than to read a chunk, for it asks the file system whether the file has changed. */
+  chunksAndPutAside(series: number, fromMs: number, toMs: number): { readonly chunks: ChunkRow[]; readonly aside: ChunkSpan[] } {
+    return this.atOneMoment(() => ({ chunks: this.chunks(series, fromMs, toMs), aside: this.putAside(series, fromMs, toMs) }))
+  }
+
   /** As `chunks`, without their bytes; the one before the range is among them. */
   spans(series: number, fromMs: number, toMs: number): ChunkSpan[] {
     return this.#sql.spans.all({ series, fromMs, toMs })

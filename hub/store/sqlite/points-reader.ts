@@ -185,16 +185,10 @@ export class PointsReader {
 
   /** What is damaged is noted. None when the file is gone: then its time was over. */
   #chunksOf(row: PartitionRow, series: number, fromMs: number, toMs: number, budget: Budget): ChunkRow[] {
-    const find = (partition: Partition) => {
-      for (const { startMs, endMs } of partition.putAside(series, fromMs, toMs)) {
-        budget.damaged.push({ from: startMs, to: endMs, tier: null })
-      }
-      return partition.chunks(series, fromMs, toMs)
-    }
-    const chunks = this.#ask(row, find, 'damaged')
-    if (chunks !== 'damaged') return chunks ?? []
-    budget.damaged.push({ from: row.startMs, to: row.endMs, tier: null })
-    return []
+    const found = this.#ask(row, (partition) => partition.chunksAndPutAside(series, fromMs, toMs), 'damaged')
+    const damaged = found === 'damaged' ? [row] : (found?.aside ?? [])
+    for (const { startMs, endMs } of damaged) budget.damaged.push({ from: startMs, to: endMs, tier: null })
+    return found === 'damaged' ? [] : (found?.chunks ?? [])
   }
 
   /** Undefined when the file is gone, `ifDamaged` when SQLite cannot read it. */
