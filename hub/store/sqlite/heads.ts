@@ -36,6 +36,11 @@ const versionUnchecked = 1
 const headerBytes = 5
 const entryBytes = 8
 const checksumBytes = 4
+/** So many numbers of one series in one flush are sealed within minutes: to look for a small form of them would cost more than their bytes. */
+const plainFrom = 256
+/** What a plain part begins with; a chunk begins with its version. Then the number of points, their times, their values, the CRC-32. */
+const plainMark = 0x70
+const plainHeadBytes = 5
 const partPoints = 4096
 const rowPoints = 65_536
 
@@ -58,7 +63,7 @@ export function* headsOf(gathered: readonly SeriesPoints[]): Generator<Head> {
 }
 
 function encodeHead(gathered: readonly SeriesPoints[]): Head {
-  const parts = gathered.map(([, points]) => encodeChunk(points, 0, points.times.length, { compress: false }))
+  const parts = gathered.map(([, points]) => encodePart(points))
   const end = headerBytes + gathered.length * entryBytes
   const directory = Buffer.alloc(end + checksumBytes)
   directory[0] = version
@@ -73,6 +78,35 @@ function encodeHead(gathered: readonly SeriesPoints[]): Head {
   }
   directory.writeUInt32LE(crc32(directory.subarray(0, end)), end)
   return { points, deepest, bytes: Buffer.concat([directory, ...parts]) }
+}
+
+function encodePart({ times, values }: Columns): Buffer {
+  const count = times.length
+  if (count < plainFrom || !(values instanceof Float64Array)) return encodeChunk({ times, values }, 0, count, { compress: false })
+  const bytes = Buffer.allocUnsafe(plainHeadBytes + count * 16 + checksumBytes)
+  bytes[0] = plainMark
+  bytes.writeUInt32LE(count, 1)
+  for (const [at, column] of [times, values].entries()) {
+    bytes.set(new Uint8Array(column.buffer, column.byteOffset, column.byteLength), plainHeadBytes + at * count * 8)
+  }
+  const end = bytes.length - checksumBytes
+  bytes.writeUInt32LE(crc32(bytes.subarray(0, end)), end)
+  return bytes
+}
+
+/** Errors: `ChunkDamaged`. */
+function decodePart(bytes: Buffer): Columns {
+  if (bytes[0] !== plainMark) return decodeChunk(bytes)
+  const end = bytes.length - checksumBytes
+  const count = bytes.length < plainHeadBytes ? 0 : bytes.readUInt32LE(1)
+  if (end !== plainHeadBytes + count * 16 || crc32(bytes.subarray(0, end)) !== bytes.readUInt32LE(end)) {
+    throw new ChunkDamaged('The checksum of the points does not fit their bytes.')
+  }
+  const column = (at: number) => {
+    const start = plainHeadBytes + at * count * 8
+    return new Float64Array(Uint8Array.prototype.slice.call(bytes, start, start + count * 8).buffer)
+  }
+  return { times: column(0), values: column(1) }
 }
 
 /** What the row has of these series, or of all, as far as it can be read. */
@@ -108,7 +142,7 @@ function directoryDamage(bytes: Buffer, end: number): string | undefined {
 
 function partOf(series: number, bytes: Buffer, onDamage: (damage: HeadDamage) => void): Columns | undefined {
   try {
-    return decodeChunk(bytes)
+    return decodePart(bytes)
   } catch (error) {
     if (!(error instanceof ChunkDamaged)) throw error
     onDamage({ series, span: claimedSpan(bytes), what: error.message })
@@ -118,11 +152,16 @@ function partOf(series: number, bytes: Buffer, onDamage: (damage: HeadDamage) =>
 
 function claimedSpan(bytes: Buffer): HeadDamage['span'] {
   try {
-    const { firstMs, lastMs } = lookAtChunk(bytes)
+    const { firstMs, lastMs } = bytes[0] === plainMark ? lookAtPlain(bytes) : lookAtChunk(bytes)
     return firstMs >= 0 && firstMs <= lastMs && lastMs <= 8.64e15 ? { fromMs: firstMs, toMs: lastMs } : undefined
   } catch {
     return undefined
   }
+}
+
+function lookAtPlain(bytes: Buffer): { readonly firstMs: number; readonly lastMs: number } {
+  const count = (bytes.length - plainHeadBytes - checksumBytes) / 16
+  return { firstMs: bytes.readDoubleLE(plainHeadBytes), lastMs: bytes.readDoubleLE(plainHeadBytes + (count - 1) * 8) }
 }
 
 /** The times of a series' points in heads. */

@@ -36,7 +36,6 @@ export class SeriesTables {
   }
 
   write(devices: readonly DeviceState[], retained: Iterable<RetainedChange>, projectedSeq: number): void {
-    for (const device of devices) device.fold()
     const written: SeriesState[] = []
     let journalLeft = 0
     this.#db.transaction(() => {
