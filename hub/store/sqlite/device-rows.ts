@@ -4,7 +4,7 @@ import { changedTags, type DeviceChange, type DeviceId, type Tags } from '../../
 import { Refusal } from '../../errors.ts'
 import { limits } from '../../limits.ts'
 import type { DeviceQuery } from '../store.ts'
-import { deviceConditions } from './selections.ts'
+import { deviceConditions } from './query/selections.ts'
 
 /** The ids of one page, in order, and how many devices match on all pages. With a tag asked for, 10,000 devices take 10 ms, nearly all of it the count. */
 export function pageOfDevices(db: Database, { after = '', search = '', limit, ...asked }: DeviceQuery): { ids: DeviceId[]; total: number } {

@@ -25,12 +25,12 @@ import type {
 import { figure, type SharedFigures, sharedFigures } from './figures.ts'
 import { makeFolder } from './folders.ts'
 import { SqliteJournal } from './journal.ts'
-import type { KeeperFunctions } from './keeper.ts'
-import type { QueryFunctions } from './query.ts'
+import type { KeeperFunctions } from './keeper/keeper.ts'
+import type { QueryFunctions } from './query/query.ts'
 import type { ReaderFunctions } from './reader.ts'
 import { SqliteSessionLog } from './session-log.ts'
 import { sessionsOf } from './session-rows.ts'
-import { SqlProcess } from './sql-process.ts'
+import { SqlProcess } from './sql/process.ts'
 import { SqliteTelemetry } from './telemetry.ts'
 import { startThread, type Thread } from './thread.ts'
 import { type JournalBudget, wholeJournal } from './trimmer.ts'
@@ -88,11 +88,11 @@ export async function openSqliteStore(options: SqliteOptions): Promise<Store> {
     })
     hooks.journal = journal
     const sessions = sessionsOf(await reader.call('sessions', []))
-    const startKeeper = () => opened<KeeperFunctions>('keeper', [folder, { keep, budgetBytes }], died)
+    const startKeeper = () => opened<KeeperFunctions>('keeper/keeper', [folder, { keep, budgetBytes }], died)
     const upkeep: Upkeep = new Upkeep(writer, startKeeper, (files) => telemetry.forget(files), died)
     const telemetry: SqliteTelemetry = new SqliteTelemetry(writer, async (flags) => {
       await upkeep.keeper()
-      return opened<QueryFunctions>('query', [folder, flags], died)
+      return opened<QueryFunctions>('query/query', [folder, flags], died)
     })
     const settle = async () => void (await writer.call('settleAll', []))
     const sql = new SqlProcess({ folder, clock, settle, queryMs: limits.queryMs, idleMs: sqlIdleMs })

@@ -2,9 +2,9 @@
 // partitions, never in neither.
 import type { Database } from 'better-sqlite3'
 import { catalogueVersionName, type PartitionRow } from './catalogue.ts'
+import type { Rolled } from './keeper/roller.ts'
+import type { Sealed } from './keeper/sealer.ts'
 import { metaOf, setMeta } from './meta.ts'
-import type { Rolled } from './roller.ts'
-import type { Sealed } from './sealer.ts'
 
 export class PartitionRecords {
   readonly #db: Database

@@ -19,8 +19,8 @@ import type {
   SeriesSize,
   Telemetry,
 } from '../telemetry.ts'
-import type { CancelFlags } from './budget.ts'
-import type { QueryFunctions } from './query.ts'
+import type { CancelFlags } from './query/budget.ts'
+import type { QueryFunctions } from './query/query.ts'
 import type { Thread } from './thread.ts'
 import type { WriterFunctions } from './writer.ts'
 

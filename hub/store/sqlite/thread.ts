@@ -1,6 +1,6 @@
 // Worker threads behind one function: `startThread` runs a module in a thread of its own and calls its functions as promises;
 // `serve` is the other end. A Refusal stays a Refusal on the way, every other error keeps its message, code and stack.
-import { extname } from 'node:path'
+import { basename, extname } from 'node:path'
 import { parentPort, type Transferable, Worker } from 'node:worker_threads'
 import { Refusal, type RefusalCode } from '../../errors.ts'
 
@@ -41,12 +41,13 @@ export interface Thread<Served extends Functions> {
 export type Notices = { readonly [name: string]: (value: never) => void }
 
 /**
- * Starts a module of this folder in a thread. `died` is told, once, when the thread ends without `stop`; calls that wait for it are rejected.
+ * Starts a module in a thread. `died` is told, once, when the thread ends without `stop`; calls that wait for it are rejected.
  *
- * @param module name without extension: the source runs as `.ts`, a release as `.js`
+ * @param module its path from here without extension: the source runs as `.ts`, a release as `.js`
  */
 export function startThread<Served extends Functions>(module: string, notices: Notices, died: (error: Error) => void): Thread<Served> {
-  const worker = new Worker(new URL(`./${module}${extname(import.meta.url)}`, import.meta.url), { name: `mooring ${module}` })
+  const name = basename(module)
+  const worker = new Worker(new URL(`./${module}${extname(import.meta.url)}`, import.meta.url), { name: `mooring ${name}` })
   const waiting = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>()
   let lastId = 0
   let ended: Error | undefined
@@ -68,7 +69,7 @@ export function startThread<Served extends Functions>(module: string, notices: N
     else caller?.reject(received(answer.error))
   })
   worker.on('error', (error: Error) => end(error, true))
-  worker.on('exit', (code) => end(new Error(`The ${module} thread ended by itself (exit code ${code}).`), true))
+  worker.on('exit', (code) => end(new Error(`The ${name} thread ended by itself (exit code ${code}).`), true))
 
   return {
     call(name, args, transfer = []) {
@@ -80,7 +81,7 @@ export function startThread<Served extends Functions>(module: string, notices: N
       })
     },
     async stop() {
-      end(new Error(`The ${module} thread was stopped.`), false)
+      end(new Error(`The ${name} thread was stopped.`), false)
       await worker.terminate()
     },
   }

@@ -1,8 +1,8 @@
 // On the loop: what has to be done to the series again and again, one piece after the other. The keeper thread changes partitions, then
 // the writer thread puts it on record, and only then goes what is not needed any more.
-import type { KeeperFunctions } from './keeper.ts'
-import type { Rolled } from './roller.ts'
-import type { KeeperStatus } from './status-reader.ts'
+import type { KeeperFunctions } from './keeper/keeper.ts'
+import type { Rolled } from './keeper/roller.ts'
+import type { KeeperStatus } from './keeper/status-reader.ts'
 import type { Thread } from './thread.ts'
 import type { WriterFunctions } from './writer.ts'
 

@@ -4,10 +4,10 @@ import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { Catalogue, defaultKeep, type PartitionRow, seriesFolder } from '../../../hub/store/sqlite/catalogue.ts'
 import { headTimesIn } from '../../../hub/store/sqlite/heads.ts'
+import { Roller } from '../../../hub/store/sqlite/keeper/roller.ts'
+import { Sealer } from '../../../hub/store/sqlite/keeper/sealer.ts'
 import { OpenPartitions, openForWriting } from '../../../hub/store/sqlite/open-partitions.ts'
 import { PartitionRecords } from '../../../hub/store/sqlite/partition-records.ts'
-import { Roller } from '../../../hub/store/sqlite/roller.ts'
-import { Sealer } from '../../../hub/store/sqlite/sealer.ts'
 import type { Store } from '../../../hub/store/store.ts'
 
 /** Chunks as they lie in a partition file. */

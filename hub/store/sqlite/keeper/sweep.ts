@@ -1,10 +1,10 @@
 // In the keeper thread, once, at the start: what a crash left in the folder of partitions.
 import { readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { makeFolder } from './folders.ts'
-import { isCorrupt } from './integrity/damage.ts'
-import { unfinishedSuffix } from './integrity/mend.ts'
-import { Partition } from './partition.ts'
+import { makeFolder } from '../folders.ts'
+import { isCorrupt } from '../integrity/damage.ts'
+import { unfinishedSuffix } from '../integrity/mend.ts'
+import { Partition } from '../partition.ts'
 
 /**
  * Removes partitions that are not on record: their points are still in the heads, or were to be let go of. A transaction that a crash cut

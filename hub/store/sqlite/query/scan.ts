@@ -1,8 +1,8 @@
 // In a query thread: every point of a selection, a part at a time. The selection is made when the scan begins; each series is read as it is
 // when its turn comes.
 
-import { type Columns, cut, joined } from '../series/columns.ts'
-import type { ScanPart, ScanQuery, ScanSummary } from '../telemetry.ts'
+import { type Columns, cut, joined } from '../../series/columns.ts'
+import type { ScanPart, ScanQuery, ScanSummary } from '../../telemetry.ts'
 import type { Budget } from './budget.ts'
 import { noPoints, type PointsReader } from './points-reader.ts'
 import { byDevice, type SelectedSeries } from './selections.ts'

@@ -1,8 +1,8 @@
 // In the keeper thread: new points of one series into the chunks of one partition. Only chunks that a new point falls into are opened again,
 // and the one before, when it is short; so a late point costs one chunk, and a slow series does not leave a chunk per visit.
-import { ChunkDamaged, decodeChunk, encodeChunk } from '../series/chunk.ts'
-import { type Columns, inOrder, joined, sliced } from '../series/columns.ts'
-import type { ChunkSpan, NewChunk, Partition } from './partition.ts'
+import { ChunkDamaged, decodeChunk, encodeChunk } from '../../series/chunk.ts'
+import { type Columns, inOrder, joined, sliced } from '../../series/columns.ts'
+import type { ChunkSpan, NewChunk, Partition } from '../partition.ts'
 
 /** 1,000 points are where larger chunks hardly get smaller per point, and short ranges decode little that nobody asked for. */
 const chunkPoints = 1000

@@ -1,8 +1,8 @@
 // In a query thread: which tier answers for which part of a range. The points themselves where they are all there is that is exact, else the
 // coarsest tier that is fine enough; a coarser one than asked for only where nothing finer is left, and then the answer says so.
-import type { Columns } from '../series/columns.ts'
-import type { Tier } from '../series/rollup.ts'
-import type { PartitionRow } from './catalogue.ts'
+import type { Columns } from '../../series/columns.ts'
+import type { Tier } from '../../series/rollup.ts'
+import type { PartitionRow } from '../catalogue.ts'
 import type { PointsReader } from './points-reader.ts'
 
 export interface Piece {

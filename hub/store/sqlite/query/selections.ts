@@ -1,7 +1,7 @@
 // In threads that read: which devices and series are spoken of.
 import type { Database } from 'better-sqlite3'
-import type { DeviceId } from '../../../devices/device.ts'
-import type { Selection } from '../telemetry.ts'
+import type { DeviceId } from '../../../../devices/device.ts'
+import type { Selection } from '../../telemetry.ts'
 
 export interface SelectedSeries {
   readonly series: number

@@ -2,17 +2,17 @@
 // that got late points. As long as a series is marked in the raw partition, readers take the points themselves: so answers are exact at
 // every moment, and making rollups late costs time, not truth.
 import { crc32 } from 'node:zlib'
-import { ChunkDamaged, decodeChunk } from '../series/chunk.ts'
-import { type Columns, joined } from '../series/columns.ts'
-import { combined, fullest, joinedRollups, rollUp, rollUpFurther } from '../series/roll-up.ts'
-import { type Rollup, type Tier, tierMs } from '../series/rollup.ts'
-import { decodeRollup, encodeRollup } from '../series/rollup-chunk.ts'
-import { type Catalogue, fileOf, type PartitionRow } from './catalogue.ts'
-import { naming } from './integrity/damage.ts'
+import { ChunkDamaged, decodeChunk } from '../../series/chunk.ts'
+import { type Columns, joined } from '../../series/columns.ts'
+import { combined, fullest, joinedRollups, rollUp, rollUpFurther } from '../../series/roll-up.ts'
+import { type Rollup, type Tier, tierMs } from '../../series/rollup.ts'
+import { decodeRollup, encodeRollup } from '../../series/rollup-chunk.ts'
+import { type Catalogue, fileOf, type PartitionRow } from '../catalogue.ts'
+import { naming } from '../integrity/damage.ts'
+import type { OpenPartitions } from '../open-partitions.ts'
+import type { ChunkRow, NewChunk, Partition } from '../partition.ts'
+import { type Stretch, stretchOf } from '../stretches.ts'
 import { chunksFor, chunksOf as pointChunksOf } from './merge.ts'
-import type { OpenPartitions } from './open-partitions.ts'
-import type { ChunkRow, NewChunk, Partition } from './partition.ts'
-import { type Stretch, stretchOf } from './stretches.ts'
 
 /** After the end of a stretch, for points on their way. */
 const graceMs = 5 * 60_000

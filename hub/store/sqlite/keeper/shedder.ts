@@ -2,10 +2,10 @@
 // room first, then minutes, then hours; days stay. Points never go before the tiers above have what they say.
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
-import { keptMs, type Retention } from '../../retention.ts'
-import { tierMs } from '../series/rollup.ts'
-import type { Catalogue, PartitionRow } from './catalogue.ts'
-import type { OpenPartitions } from './open-partitions.ts'
+import { keptMs, type Retention } from '../../../retention.ts'
+import { tierMs } from '../../series/rollup.ts'
+import type { Catalogue, PartitionRow } from '../catalogue.ts'
+import type { OpenPartitions } from '../open-partitions.ts'
 import type { Rolled, Roller } from './roller.ts'
 
 export interface ShedRules {

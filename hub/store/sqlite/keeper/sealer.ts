@@ -1,13 +1,13 @@
 // In the keeper thread: the heads of devices become chunks. The chunks are on disk before anybody is told that the heads may go, and merging
 // the same points again changes nothing, so a crash in between neither loses nor repeats a point.
 import type { Database } from 'better-sqlite3'
-import { type Columns, sliced } from '../series/columns.ts'
-import { type Catalogue, fileOf, type PartitionRow } from './catalogue.ts'
-import { gatherHeads } from './heads.ts'
-import { naming } from './integrity/damage.ts'
+import { type Columns, sliced } from '../../series/columns.ts'
+import { type Catalogue, fileOf, type PartitionRow } from '../catalogue.ts'
+import { gatherHeads } from '../heads.ts'
+import { naming } from '../integrity/damage.ts'
+import type { OpenPartitions } from '../open-partitions.ts'
+import { type Stretch, stretchOf } from '../stretches.ts'
 import { mergePoints } from './merge.ts'
-import type { OpenPartitions } from './open-partitions.ts'
-import { type Stretch, stretchOf } from './stretches.ts'
 
 /** A device is due when one of its series has enough for a chunk, or when reading it takes too many rows. */
 export const dueDepth = 1000

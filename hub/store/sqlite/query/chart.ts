@@ -1,15 +1,15 @@
 // In a query thread: series thinned to what a screen can show, from the tier that is fine enough for its pixels.
-import { type Columns, joined, newest, numbersOf } from '../series/columns.ts'
-import { lttb } from '../series/lttb.ts'
-import { type Rollup, type Tier, tierMs } from '../series/rollup.ts'
-import { type NumberColumns, pointsOfRollup, thinMinMax } from '../series/thin.ts'
-import type { ChartAnswer, ChartQuery, ChartSeries, CoarseSpan } from '../telemetry.ts'
+import { type Columns, joined, newest, numbersOf } from '../../series/columns.ts'
+import { lttb } from '../../series/lttb.ts'
+import { type Rollup, type Tier, tierMs } from '../../series/rollup.ts'
+import { type NumberColumns, pointsOfRollup, thinMinMax } from '../../series/thin.ts'
+import type { ChartAnswer, ChartQuery, ChartSeries, CoarseSpan } from '../../telemetry.ts'
+import type { PartitionRow } from '../catalogue.ts'
+import { beforeOf } from './buckets.ts'
 import type { Budget } from './budget.ts'
-import type { PartitionRow } from './catalogue.ts'
 import { Coarse } from './coarse.ts'
 import { type Piece, planOf } from './plan.ts'
 import { type Heads, noPoints, type PointsReader } from './points-reader.ts'
-import { beforeOf } from './query-buckets.ts'
 import { byDevice, type SelectedSeries } from './selections.ts'
 
 export function chartAnswer(

@@ -1,8 +1,8 @@
 // Values for the parameters of a statement, in the form that better-sqlite3 takes them: those of `?` in a row, all others by name (`?2` has the
 // name 2). Whole numbers become INTEGER, as they would be in the statement itself.
-import { Refusal } from '../../errors.ts'
-import type { SqlParameter, SqlParams } from '../sql.ts'
-import type { Token } from './sql-tokens.ts'
+import { Refusal } from '../../../errors.ts'
+import type { SqlParameter, SqlParams } from '../../sql.ts'
+import type { Token } from './tokens.ts'
 
 /** Errors: `sql-invalid` when there are not as many as the statement takes. */
 export function bindingsOf(tokens: readonly Token[], params: SqlParams): unknown[] {

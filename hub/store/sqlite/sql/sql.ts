@@ -2,19 +2,19 @@
 //
 // A process and not a thread, because a statement can go on for ever inside SQLite: better-sqlite3 has neither an interrupt nor a progress
 // handler, `Worker.terminate` waits until the native call returns (measured: never), and memory is the whole process's. This one is killed
-// without asking, and the kernel bounds what it takes (sql-process.ts).
+// without asking, and the kernel bounds what it takes (process.ts).
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
-import { Refusal, type RefusalCode } from '../../errors.ts'
-import { limits } from '../../limits.ts'
-import type { DamagedSpan, SqlColumn, SqlParams, SqlQuery } from '../sql.ts'
-import { type Bounds, boundsOf } from './sql-bounds.ts'
-import { addFunctions } from './sql-functions.ts'
-import { Guard, refusalOf } from './sql-guard.ts'
-import { bindingsOf, valueOfVariable } from './sql-params.ts'
-import { SqlPoints } from './sql-points.ts'
-import { addTables, pointsTable, type Scan } from './sql-tables.ts'
-import type { Token } from './sql-tokens.ts'
+import { Refusal, type RefusalCode } from '../../../errors.ts'
+import { limits } from '../../../limits.ts'
+import type { DamagedSpan, SqlColumn, SqlParams, SqlQuery } from '../../sql.ts'
+import { type Bounds, boundsOf } from './bounds.ts'
+import { addFunctions } from './functions.ts'
+import { Guard, refusalOf } from './guard.ts'
+import { bindingsOf, valueOfVariable } from './params.ts'
+import { SqlPoints } from './points.ts'
+import { addTables, pointsTable, type Scan } from './tables.ts'
+import type { Token } from './tokens.ts'
 
 export interface SqlCall {
   readonly id: number

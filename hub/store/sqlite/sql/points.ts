@@ -1,13 +1,13 @@
 // In the process for SQL: the points of one series, wherever they are.
 import { join } from 'node:path'
 import type { Database } from 'better-sqlite3'
-import type { Columns } from '../series/columns.ts'
-import type { DamagedSpan } from '../sql.ts'
-import { Budget } from './budget.ts'
-import { Catalogue, seriesFolder } from './catalogue.ts'
-import { OpenPartitions } from './open-partitions.ts'
-import { Partition } from './partition.ts'
-import { PointsReader } from './points-reader.ts'
+import type { Columns } from '../../series/columns.ts'
+import type { DamagedSpan } from '../../sql.ts'
+import { Catalogue, seriesFolder } from '../catalogue.ts'
+import { OpenPartitions } from '../open-partitions.ts'
+import { Partition } from '../partition.ts'
+import { Budget } from '../query/budget.ts'
+import { PointsReader } from '../query/points-reader.ts'
 
 const partitionsOpen = 64
 

@@ -3,12 +3,12 @@
 // Points come to SQLite as one JSON object per thousand, {"time":value,…}, which json_each takes apart in C: 0.7 µs a point, where a row of a
 // virtual table, called back for from C, costs 1.5. Both give the same float64 back; a whole number is written with .0, so that it is REAL.
 import type { Database } from 'better-sqlite3'
-import type { MetricValue } from '../../../devices/device.ts'
-import { limits } from '../../limits.ts'
-import type { Columns } from '../series/columns.ts'
-import type { DamagedSpan } from '../sql.ts'
-import type { Bounds } from './sql-bounds.ts'
-import type { SqlPoints } from './sql-points.ts'
+import type { MetricValue } from '../../../../devices/device.ts'
+import { limits } from '../../../limits.ts'
+import type { Columns } from '../../series/columns.ts'
+import type { DamagedSpan } from '../../sql.ts'
+import type { Bounds } from './bounds.ts'
+import type { SqlPoints } from './points.ts'
 
 export const pointsTable = 'telemetry_points'
 

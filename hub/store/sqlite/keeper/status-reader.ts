@@ -1,10 +1,10 @@
 // In the keeper thread: what the store holds and what that costs.
 import { statfsSync } from 'node:fs'
 import type { Database } from 'better-sqlite3'
-import { type Tier, tierMs } from '../series/rollup.ts'
-import type { StoreStatus, TierStatus } from '../status.ts'
-import type { Catalogue, PartitionRow } from './catalogue.ts'
-import type { Scrub } from './integrity/scrub.ts'
+import { type Tier, tierMs } from '../../series/rollup.ts'
+import type { StoreStatus, TierStatus } from '../../status.ts'
+import type { Catalogue, PartitionRow } from '../catalogue.ts'
+import type { Scrub } from '../integrity/scrub.ts'
 import type { Shedder, ShedRules } from './shedder.ts'
 
 /** What the keeper knows of it; the rest is added on the loop. */

@@ -3,10 +3,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { extname } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { Clock } from '../../clock.ts'
-import { Refusal } from '../../errors.ts'
-import { KiB, limits } from '../../limits.ts'
-import type { Sql, SqlAnswer, SqlQuery } from '../sql.ts'
+import type { Clock } from '../../../clock.ts'
+import { Refusal } from '../../../errors.ts'
+import { KiB, limits } from '../../../limits.ts'
+import type { Sql, SqlAnswer, SqlQuery } from '../../sql.ts'
 import type { SqlCall, SqlReply } from './sql.ts'
 
 /** V8's own: what SQLite needs lies outside of it. */

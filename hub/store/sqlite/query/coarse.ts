@@ -1,6 +1,6 @@
 // In a query thread: of which time an answer is made from a coarser tier than was asked for, since nothing finer is left.
-import { type Tier, tierMs } from '../series/rollup.ts'
-import type { CoarseSpan } from '../telemetry.ts'
+import { type Tier, tierMs } from '../../series/rollup.ts'
+import type { CoarseSpan } from '../../telemetry.ts'
 import type { Piece } from './plan.ts'
 import type { PointsReader } from './points-reader.ts'
 

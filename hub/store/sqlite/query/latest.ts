@@ -2,11 +2,11 @@
 // devices with points in memory. Ten thousand devices pass between the threads as numbers and bytes that change hands: copying them as
 // strings would take longer than reading them.
 import type { Database } from 'better-sqlite3'
-import type { DeviceId } from '../../../devices/device.ts'
-import { limits } from '../../limits.ts'
-import type { LatestPage, LatestQuery } from '../telemetry.ts'
+import type { DeviceId } from '../../../../devices/device.ts'
+import { limits } from '../../../limits.ts'
+import type { LatestPage, LatestQuery } from '../../telemetry.ts'
+import { handingOver } from '../thread.ts'
 import { deviceCondition } from './selections.ts'
-import { handingOver } from './thread.ts'
 
 /** One page of devices by number, in the order of their ids. */
 export interface LatestDevices {

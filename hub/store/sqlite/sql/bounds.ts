@@ -4,7 +4,7 @@
 // that is too long costs time, and one too short would be wrong. Hence only conditions every row of the answer has to meet: members of the
 // conjunction that is the one WHERE of the one SELECT, over one `telemetry`, which compare `time` with something constant. (Under an outer
 // join, too: a row that lost its point has NULL as its time, and meets none of them.) Everything else bounds nothing.
-import { isKeyword, isOperator, type Token } from './sql-tokens.ts'
+import { isKeyword, isOperator, type Token } from './tokens.ts'
 
 export interface Bounds {
   readonly fromMs: number

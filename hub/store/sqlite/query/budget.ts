@@ -1,7 +1,7 @@
 // In a query thread: what one query may cost, looked at between chunks. Nobody can stop a thread in the middle of its work but the work itself.
-import { Refusal } from '../../errors.ts'
-import { limits } from '../../limits.ts'
-import type { CoarseSpan } from '../telemetry.ts'
+import { Refusal } from '../../../errors.ts'
+import { limits } from '../../../limits.ts'
+import type { CoarseSpan } from '../../telemetry.ts'
 
 /** One flag per query that is under way, in memory that the loop shares: 1 when nobody wants the answer any more. */
 export type CancelFlags = Int32Array<SharedArrayBuffer>

@@ -2,19 +2,19 @@
 // between the two looks is in both, never in neither.
 
 import type { Database } from 'better-sqlite3'
-import { ChunkDamaged, chunkPointsMax, decodeChunk, encodeChunk } from '../series/chunk.ts'
-import { type Columns, cut, firstAt, inOrder, joined, sliced } from '../series/columns.ts'
-import { cutRollup, joinedRollups } from '../series/roll-up.ts'
-import type { Rollup } from '../series/rollup.ts'
-import { decodeRollup } from '../series/rollup-chunk.ts'
-import type { SeriesSize } from '../telemetry.ts'
+import { ChunkDamaged, chunkPointsMax, decodeChunk, encodeChunk } from '../../series/chunk.ts'
+import { type Columns, cut, firstAt, inOrder, joined, sliced } from '../../series/columns.ts'
+import { cutRollup, joinedRollups } from '../../series/roll-up.ts'
+import type { Rollup } from '../../series/rollup.ts'
+import { decodeRollup } from '../../series/rollup-chunk.ts'
+import type { SeriesSize } from '../../telemetry.ts'
+import type { Catalogue, PartitionRow } from '../catalogue.ts'
+import { gatherHeads } from '../heads.ts'
+import { isCorrupt } from '../integrity/damage.ts'
+import type { OpenPartitions } from '../open-partitions.ts'
+import type { ChunkRow, Partition } from '../partition.ts'
+import { stretchOf } from '../stretches.ts'
 import type { Budget } from './budget.ts'
-import type { Catalogue, PartitionRow } from './catalogue.ts'
-import { gatherHeads } from './heads.ts'
-import { isCorrupt } from './integrity/damage.ts'
-import type { OpenPartitions } from './open-partitions.ts'
-import type { ChunkRow, Partition } from './partition.ts'
-import { stretchOf } from './stretches.ts'
 
 /** The points of one device that are not in partitions yet, by series. */
 export type Heads = ReadonlyMap<number, Columns>

@@ -1,7 +1,7 @@
 // A query thread: reads stored telemetry beside everything else, on connections that cannot write.
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
-import type { DeviceId } from '../../../devices/device.ts'
+import type { DeviceId } from '../../../../devices/device.ts'
 import type {
   BucketsAnswer,
   BucketsQuery,
@@ -16,20 +16,20 @@ import type {
   ScanSummary,
   Selection,
   SeriesSize,
-} from '../telemetry.ts'
+} from '../../telemetry.ts'
+import { Catalogue, seriesFolder } from '../catalogue.ts'
+import { OpenPartitions } from '../open-partitions.ts'
+import { Partition } from '../partition.ts'
+import { handingOver, serve } from '../thread.ts'
+import { bucketsAnswer } from './buckets.ts'
 import { Budget, type CancelFlags } from './budget.ts'
-import { Catalogue, seriesFolder } from './catalogue.ts'
-import { OpenPartitions } from './open-partitions.ts'
-import { Partition } from './partition.ts'
+import { chartAnswer } from './chart.ts'
+import { type LatestDevices, LatestReader, type Moved } from './latest.ts'
+import { pointsPage } from './points.ts'
 import { PointsReader } from './points-reader.ts'
-import { bucketsAnswer } from './query-buckets.ts'
-import { chartAnswer } from './query-chart.ts'
-import { type LatestDevices, LatestReader, type Moved } from './query-latest.ts'
-import { pointsPage } from './query-points.ts'
-import { scanOf, scanSummary } from './query-scan.ts'
-import { seriesSizes } from './query-sizes.ts'
+import { scanOf, scanSummary } from './scan.ts'
 import { selectedDevices, selectedSeries } from './selections.ts'
-import { handingOver, serve } from './thread.ts'
+import { seriesSizes } from './sizes.ts'
 
 /** `place` is the query's flag among the flags that `open` was given. */
 export interface QueryFunctions {

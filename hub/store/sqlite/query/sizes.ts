@@ -1,5 +1,5 @@
 // In a query thread: what series cost on disk.
-import type { SeriesSize } from '../telemetry.ts'
+import type { SeriesSize } from '../../telemetry.ts'
 import type { PointsReader } from './points-reader.ts'
 import type { SelectedSeries } from './selections.ts'
 

@@ -4,8 +4,8 @@
 // compiles it to (sqlite.org/opcode.html): each b-tree and each virtual table that it opens. What is not on the list is refused, so
 // no way of writing a name gets around it.
 import { type Database, SqliteError, type Statement } from 'better-sqlite3'
-import { Refusal } from '../../errors.ts'
-import { isKeyword, type Token, tokensOf } from './sql-tokens.ts'
+import { Refusal } from '../../../errors.ts'
+import { isKeyword, type Token, tokensOf } from './tokens.ts'
 
 interface Instruction {
   readonly opcode: string
