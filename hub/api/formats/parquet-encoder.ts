@@ -58,11 +58,14 @@ export class ParquetEncoder {
   #endGroup(): void {
     const rows = this.#columns.device.length
     if (rows === 0) return
+    const hasMinusZero = this.#columns.value.some((value) => Object.is(value, -0))
     const columnData = Object.entries(this.#columns).map(([name, data]) => ({
       name,
       data,
       // Times differ from row to row: differences are shorter than any dictionary.
       ...(name === 'time' ? { encoding: 'DELTA_BINARY_PACKED' as const } : {}),
+      // A dictionary is made with a Map, which takes -0 for 0.
+      ...(name === 'value' && hasMinusZero ? { encoding: 'PLAIN' as const } : {}),
     }))
     this.#writer.write({ columnData, rowGroupSize: rows })
     this.#columns = newColumns()

@@ -107,6 +107,13 @@ test('any point survives', async (t) => {
   )
 })
 
+test('minus zero among many zeros is minus zero still', async (t) => {
+  const path = join(newFolder(t), 'a.parquet')
+  const rows = Array.from({ length: 300 }, (_, at) => ({ device: 'd', metric: 'm', atMs: at, value: at % 3 === 0 ? -0 : 0 }))
+  writeFileSync(path, encoded(rows))
+  assert.deepStrictEqual(await decoded(path), rows)
+})
+
 test('row groups are written as they become full, and other programs sum over all of them', async (t) => {
   const sql = await duck(t)
   const file = new ParquetExport()
