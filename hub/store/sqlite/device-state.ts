@@ -4,7 +4,6 @@ import { telemetryTopic } from '../../../devices/topics.ts'
 import { type Columns, inOrder } from '../series/columns.ts'
 import { flat, flatKinds } from './flat-reading.ts'
 
-const none = new Float64Array(0)
 const columnsAtFirst = 16
 const columnsKept = 4096
 
@@ -131,26 +130,34 @@ export class DeviceState {
 
   /**
    * The unflushed points by series, each series' in the order of time; newest values are up to date then. 0.03 µs a point, because it counts
-   * first and then fills.
+   * first and then fills. The columns are good until the next call.
    */
   unflushed(): [SeriesState, Columns][] {
-    const counts = new Uint32Array(this.series.length)
-    for (let at = 0; at < this.count; at += 1) counts[this.#series[at]!]! += 1
-    const numeric = this.#others.size === 0
-    const times = Array.from(counts, (count) => (count === 0 ? none : new Float64Array(count)))
-    const values = Array.from(counts, (count) => (count === 0 ? none : numeric ? new Float64Array(count) : new Array<MetricValue>(count)))
-    counts.fill(0)
-    for (let at = 0; at < this.count; at += 1) {
-      const index = this.#series[at]!
-      const place = counts[index]!
-      times[index]![place] = this.#times[at]!
-      values[index]![place] = numeric ? this.#numbers[at]! : (this.#valueAt(at) as number) // any value, as the list then takes
-      counts[index] = place + 1
+    const { count } = this
+    const { times, numbers } = roomFor(count)
+    const others: MetricValue[] | undefined = this.#others.size === 0 ? undefined : new Array(count)
+    const ends = new Uint32Array(this.series.length)
+    for (let at = 0; at < count; at += 1) ends[this.#series[at]!]! += 1
+    let start = 0
+    for (let index = 0; index < ends.length; index += 1) {
+      const length = ends[index]!
+      ends[index] = start // where its next point goes
+      start += length
+    }
+    for (let at = 0; at < count; at += 1) {
+      const place = ends[this.#series[at]!]!++
+      times[place] = this.#times[at]!
+      numbers[place] = this.#numbers[at]!
+      if (others !== undefined) others[place] = this.#valueAt(at)
     }
     const moved: [SeriesState, Columns][] = []
+    let end = 0
     for (const [index, series] of this.series.entries()) {
-      if (counts[index]! === 0) continue
-      const points = inOrder({ times: times[index]!, values: asNumbers(values[index]!) })
+      const from = end
+      end = ends[index]!
+      if (end === from) continue
+      const values = asNumbers(others?.slice(from, end) ?? numbers.subarray(from, end))
+      const points = inOrder({ times: times.subarray(from, end), values })
       moved.push([series, points])
       const last = points.times.length - 1
       if (points.times[last]! < series.lastMs) continue
@@ -187,6 +194,23 @@ export class DeviceState {
     const other = this.#others.get(at)
     return other === undefined ? this.#numbers[at]! : other
   }
+}
+
+interface Room {
+  readonly times: Float64Array
+  readonly numbers: Float64Array
+}
+
+/** Points by series on their way into rows: the same room again and again, or each flush would call the garbage collector. */
+let room: Room = { times: new Float64Array(4096), numbers: new Float64Array(4096) }
+/** More is let go of after use; 4 MiB. */
+const roomKept = 262_144
+
+function roomFor(count: number): Room {
+  if (count <= room.times.length) return room
+  const larger = { times: new Float64Array(count), numbers: new Float64Array(count) }
+  if (count <= roomKept) room = larger
+  return larger
 }
 
 /** A series of numbers beside others that have text is a column of numbers all the same. */

@@ -21,9 +21,9 @@ function segmentOf(points: readonly Sent[]): { readonly kind: number; readonly b
     : { kind: othersKind, bytes: Buffer.concat([times, Buffer.from(JSON.stringify(values))]) }
 }
 
-/** Takes away what the fourth step of the schema added. */
+/** Takes away what the steps of the schema since then added. */
 const backToVersion3 = `
-  DROP TABLE heads; DROP TABLE partitions; DROP INDEX devices_due;
+  DROP TABLE heads; DROP TABLE partitions; DROP TABLE damaged_heads; DROP INDEX devices_due;
   ALTER TABLE devices DROP COLUMN head_rows; ALTER TABLE devices DROP COLUMN head_depth;
   ALTER TABLE devices DROP COLUMN type; ALTER TABLE devices DROP COLUMN tags;
   CREATE TABLE segments (
