@@ -68,6 +68,7 @@ class Queries {
   constructor(folder: string, flags: CancelFlags) {
     this.#db = new Database(join(folder, 'mooring.db'), { readonly: true })
     this.#db.pragma('busy_timeout = 2000')
+    this.#db.pragma('cache_size = -16384') // devices and series of a large fleet: with 2 MiB they are read anew by each question
     this.#flags = flags
     this.#catalogue = new Catalogue(this.#db)
     this.#partitions = new OpenPartitions(join(folder, seriesFolder), Partition.read, partitionsOpen)
