@@ -15,7 +15,7 @@ const rowBytes = 35
 const pageHeadBytes = 8
 /** The first page, the roots of index and marks, and what the index needs of a row, about. */
 const otherPages = 3
-const indexBytes = 40
+const indexBytes = 24
 const readersWaitMs = 10_000
 
 /** A chunk as it lies in the table; those of one series never overlap. */
@@ -49,7 +49,7 @@ const tables = `
     count    INTEGER NOT NULL,
     bytes    BLOB NOT NULL
   ) STRICT;
-  CREATE INDEX chunks_by_time ON chunks (series, start_ms, end_ms, count);
+  CREATE INDEX chunks_by_time ON chunks (series, start_ms);
   CREATE TABLE marks (key INTEGER PRIMARY KEY, value INTEGER NOT NULL) STRICT;
   INSERT INTO marks VALUES (${totalKey}, 0);
 `
