@@ -69,13 +69,13 @@ async function run(command: string, data: string, { to, force }: { to?: string; 
       const verdict = report.damaged === 0 ? 'nothing is damaged' : `${report.damaged} damaged`
       return {
         report,
-        lines: [...lines, `${report.files} files, ${megabytes(report.bytes)} read: ${verdict}.`],
+        lines: [...lines, `${files(report.files)}, ${megabytes(report.bytes)} read: ${verdict}.`],
         code: codeOf(report.damaged),
       }
     }
     case 'backup': {
       const report = await backUp(data, to ?? `${data}/backups/${stamp()}`, { onProgress })
-      const line = `${report.folder}: ${report.files.length} files, ${megabytes(report.bytes)}, up to message ${report.lastSeq}, of ${report.at}.`
+      const line = `${report.folder}: ${files(report.files.length)}, ${megabytes(report.bytes)}, up to message ${report.lastSeq}, of ${report.at}.`
       return { report, lines: [line, ...report.findings, ...damageNote(report)], code: codeOf(report.damaged) }
     }
     case 'restore': {
@@ -102,6 +102,10 @@ function stamp(): string {
     .toISOString()
     .replaceAll(':', '-')
     .replace(/\.\d+Z$/, 'Z')
+}
+
+function files(count: number): string {
+  return count === 1 ? '1 file' : `${count} files`
 }
 
 function megabytes(bytes: number): string {
