@@ -10,8 +10,9 @@ import { textOf } from '../../hub/store/sqlite/integrity/damage.ts'
 import { Scrub } from '../../hub/store/sqlite/integrity/scrub.ts'
 import type { BucketSeries } from '../../hub/store/telemetry.ts'
 import { type Random, randomFrom } from '../kit/random.ts'
-import { type AllPoints, allPoints, changeDatabase, dayMs, devices, filledFolder, firstDayMs } from './filled.ts'
+import { type AllPoints, allPoints, dayMs, devices, filledFolder, firstDayMs } from './filled.ts'
 import { newFolder, openIn, pointsOf, read, reading, stored } from './kit.ts'
+import { withDatabase } from './telemetry/inside.ts'
 
 const rawFile = 'series/raw/2026-03-01.db'
 
@@ -59,7 +60,7 @@ const targets: readonly Target[] = [
 
 /** Flips one bit of one row. */
 function damage(folder: string, { file, table, key, column }: Target, random: Random): void {
-  changeDatabase(join(folder, file), (db) => {
+  withDatabase(join(folder, file), (db) => {
     const rows = db
       .prepare<[], { id: number; bytes: Buffer }>(`SELECT ${key} AS id, ${column} AS bytes FROM ${table} ORDER BY ${key}`)
       .all()
@@ -157,11 +158,11 @@ test('what a chunk says of itself and its row, its neighbours and the totals say
   ]
   for (const [change, sentence] of wrong) {
     const copy = copyOf(t, folder)
-    changeDatabase(join(copy, rawFile), (db) => db.exec(change))
+    withDatabase(join(copy, rawFile), (db) => db.exec(change))
     assert.match(checkFolder(copy).findings.map(textOf).join('\n'), sentence)
   }
   const missing = copyOf(t, folder)
-  changeDatabase(join(missing, 'mooring.db'), (db) =>
+  withDatabase(join(missing, 'mooring.db'), (db) =>
     db.exec(`INSERT INTO partitions VALUES ('raw/2020-01-01.db', 'raw', 0, 1, 'default', 'whole', 1, 1)`),
   )
   assert.deepEqual(checkFolder(missing).findings.map(textOf), ['series/raw/2020-01-01.db: It is on record, and it is missing.'])
@@ -169,7 +170,7 @@ test('what a chunk says of itself and its row, its neighbours and the totals say
 
 test('a row of heads that is damaged holds up neither its device nor the others, and is kept for whoever looks', async (t) => {
   const folder = await filledFolder(t)
-  changeDatabase(join(folder, 'mooring.db'), (db) => {
+  withDatabase(join(folder, 'mooring.db'), (db) => {
     const { id, bytes } = db.prepare<[], { id: number; bytes: Buffer }>('SELECT id, bytes FROM heads WHERE device = 1').get()!
     bytes[bytes.length - 6]! ^= 4 // in the points of its last series
     db.prepare('UPDATE heads SET bytes = ? WHERE id = ?').run(bytes, id)
@@ -251,7 +252,7 @@ test('a message of the journal whose length is damaged takes nothing but itself'
   for (let at = 1; at <= 5; at += 1) reading(store, 1, { ts: at, values: { t: at } })
   await stored(store)
   await store.close()
-  changeDatabase(join(folder, 'mooring.db'), (db) => {
+  withDatabase(join(folder, 'mooring.db'), (db) => {
     const { id, bytes } = db.prepare<[], { id: number; bytes: Buffer }>('SELECT first_seq AS id, bytes FROM journal').get()!
     const third = bytes.indexOf('{"ts":3')
     bytes.writeUInt32LE(0x7000_0000, third - 'devices/pump-1/telemetry'.length - 36)

@@ -72,9 +72,3 @@ export async function allPoints(store: Store): Promise<AllPoints> {
   }
   return all
 }
-
-export function changeDatabase(path: string, change: (db: Database.Database) => void): void {
-  const db = new Database(path)
-  change(db)
-  db.close()
-}

@@ -6,7 +6,6 @@ import { type TestContext, test } from 'node:test'
 import Database from 'better-sqlite3'
 import { Refusal } from '../../hub/errors.ts'
 import { limits } from '../../hub/limits.ts'
-import { decodeChunk } from '../../hub/store/series/chunk.ts'
 import type { Columns } from '../../hub/store/series/columns.ts'
 import type { Tier } from '../../hub/store/series/rollup.ts'
 import { Catalogue, seriesFolder } from '../../hub/store/sqlite/catalogue.ts'
@@ -18,9 +17,9 @@ import { noPoints, PointsReader } from '../../hub/store/sqlite/query/points-read
 import type { Store } from '../../hub/store/store.ts'
 import { atEnd } from '../kit/at-end.ts'
 import { chartOf, newFolder, openIn, pointsOf, read, stored } from './kit.ts'
+import { damageSecondChunk } from './telemetry/damaged.ts'
 import {
   changeIn,
-  chunksIn,
   copyAsKilled,
   partitionsOf,
   pathOf,
@@ -248,17 +247,10 @@ test('killed when a late point is sealed and its head is not gone: it is counted
 
 test('a chunk that is damaged costs its own points, and every answer names the time that it spans', async (t) => {
   const folder = await threeDays(t)
-  const { file } = partitionsOf(folder)[0]!
-  const [, second] = chunksIn(folder, file)
-  withDatabase(pathOf(folder, file), (db) => {
-    const bytes = Buffer.from(second!.bytes)
-    bytes[bytes.length >> 1]! ^= 4
-    db.prepare('UPDATE chunks SET bytes = ? WHERE id = ?').run(bytes, second!.id)
-    assert.throws(() => decodeChunk(bytes))
-  })
+  const second = damageSecondChunk(folder)
   const store = await openIn(t, folder, 'batched')
   const range = { devices: ['pump-1'], fromMs: day(0), toMs: day(0) + 4_000_000 }
-  const damaged = { from: second!.startMs, to: second!.endMs, tier: null }
+  const damaged = { from: second.startMs, to: second.endMs, tier: null }
   const points = await pointsOf(store, 'pump-1', 't', range.fromMs, range.toMs)
   assert.deepEqual(
     points.map(([atMs]) => atMs),

@@ -7,28 +7,16 @@ import { type Rollup, tierMs } from '../../hub/store/series/rollup.ts'
 import { decodeRollup } from '../../hub/store/series/rollup-chunk.ts'
 import type { Store } from '../../hub/store/store.ts'
 import { aggregates, type BucketSeries, type BucketsQuery, type ChartQuery } from '../../hub/store/telemetry.ts'
-import { chartOf, newFolder, openIn, read, stored } from './kit.ts'
+import { chartOf, openIn, read } from './kit.ts'
 import { areaOf, assertNear, grownBy, numbersAmong } from './series/naive.ts'
 import { chunksIn, partitionsOf, pathOf, rolledUp, rowsOf, withDatabase } from './telemetry/inside.ts'
-import { Model, type Point, type Sent, send } from './telemetry/model.ts'
+import type { Model, Point, Sent } from './telemetry/model.ts'
 import { bucketsAgree } from './telemetry/naive-buckets.ts'
+import { beginPumps, sent } from './telemetry/pumps.ts'
 
 const dayMs = 86_400_000
 const startMs = Date.UTC(2026, 0, 14)
 const tiers = ['minute', 'hour', 'day'] as const
-
-async function begin(t: TestContext): Promise<{ folder: string; store: Store; model: Model }> {
-  const folder = newFolder(t)
-  const store = await openIn(t, folder, 'batched')
-  for (const device of [1, 2]) store.journal.appendDevice(`pump-${device}`, device)
-  return { folder, store, model: new Model() }
-}
-
-async function sent(store: Store, model: Model, points: readonly Sent[]): Promise<void> {
-  send(store, points)
-  model.take(points)
-  await stored(store)
-}
 
 /** Quick enough that minutes pay: a point a second, whole numbers with a reset now and then. */
 function counter(fromMs: number, count: number, change: Partial<Sent> = {}): Sent[] {
@@ -109,7 +97,7 @@ function assertRollups(folder: string, model: Model, untilMs = Number.MAX_SAFE_I
 }
 
 test('rollups of minutes, hours and days are what the points say, after late ones too', async (t) => {
-  const { folder, store, model } = await begin(t)
+  const { folder, store, model } = await beginPumps(t)
   await sent(store, model, [...counter(startMs + 3_600_000, 20_000), ...mixed(startMs, 2500)])
   await rolledUp(store, folder)
   assert.deepEqual(
@@ -137,7 +125,7 @@ test('rollups of minutes, hours and days are what the points say, after late one
 test('days that are over are rolled up without anyone asking; the day that is not is answered from its points', {
   timeout: 30_000,
 }, async (t) => {
-  const { folder, store, model } = await begin(t)
+  const { folder, store, model } = await beginPumps(t)
   const now = Date.now()
   const today = Math.floor(now / dayMs) * dayMs
   const lately = Array.from(
@@ -176,7 +164,7 @@ const bucketsQueries: BucketsQuery[] = (['1h', '6h', '1d', '1w', '1mo'] as const
 )
 
 test('buckets are the same from tiers and from points', async (t) => {
-  const { folder, store, model } = await begin(t)
+  const { folder, store, model } = await beginPumps(t)
   await sent(store, model, [
     ...counter(startMs + 3_600_000, 20_000),
     ...mixed(startMs, 2500),
@@ -204,7 +192,7 @@ test('buckets are the same from tiers and from points', async (t) => {
 })
 
 test('buckets that no tier fits, and percentiles, are made from points', async (t) => {
-  const { folder, store, model } = await begin(t)
+  const { folder, store, model } = await beginPumps(t)
   await sent(store, model, [...counter(startMs + 3_600_000, 20_000), ...mixed(startMs, 2500)])
   await rolledUp(store, folder)
   const range = { fromMs: startMs - 3_600_000, toMs: startMs + 2 * dayMs, fill: 'null' } as const
@@ -214,7 +202,7 @@ test('buckets that no tier fits, and percentiles, are made from points', async (
 })
 
 test('a chart says which tiers it was made from, and has the same points in it as the tiers', async (t) => {
-  const { folder, store, model } = await begin(t)
+  const { folder, store, model } = await beginPumps(t)
   await sent(store, model, counter(startMs, 86_400))
   await rolledUp(store, folder)
   const name = { device: 'pump-1', metric: 'n' }
@@ -241,7 +229,7 @@ test('a chart says which tiers it was made from, and has the same points in it a
 })
 
 test('as long as a series is marked its points answer, and other series of the day are answered from their tiers', async (t) => {
-  const { folder, store, model } = await begin(t)
+  const { folder, store, model } = await beginPumps(t)
   await sent(store, model, [...counter(startMs, 20_000), ...counter(startMs, 20_000, { device: 2 })])
   await rolledUp(store, folder)
   await store.close()
@@ -261,7 +249,7 @@ test('as long as a series is marked its points answer, and other series of the d
 })
 
 test('minutes are not made of a series that is slow, and its points answer where minutes were asked for', async (t) => {
-  const { folder, store, model } = await begin(t)
+  const { folder, store, model } = await beginPumps(t)
   const slow = Array.from(
     { length: 1440 },
     (_, at): Sent => ({ device: 1, metric: 'n', atMs: startMs + at * 60_000, value: (at * 7919) % 1000 }),
@@ -289,7 +277,7 @@ test('minutes are not made of a series that is slow, and its points answer where
 })
 
 test('points of one part are kept as they are when a day is settled: the chunks hold what was sent', async (t) => {
-  const { folder, store, model } = await begin(t)
+  const { folder, store, model } = await beginPumps(t)
   // Backwards, so that each visit leaves a chunk before the others; the rolling up joins them.
   for (let visit = 9; visit >= 0; visit -= 1) {
     await sent(store, model, counter(startMs + visit * 100_000, 100))

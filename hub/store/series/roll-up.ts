@@ -1,7 +1,7 @@
 // From points to rollups, from rollups to coarser ones, and rollups put together.
 import type { MetricValue } from '../../../devices/device.ts'
 import { type Columns, firstAt, joinedNumbers, numbersOf } from './columns.ts'
-import { type Rollup, tierMs } from './rollup.ts'
+import { eachColumn, type NumberColumn, type Rollup, tierMs } from './rollup.ts'
 import { Summaries } from './summaries.ts'
 
 type RollupTier = Rollup['tier']
@@ -96,35 +96,6 @@ export function cutRollup(rollup: Rollup, fromMs: number, toMs: number): Rollup 
   )
 }
 
-type NumberColumn = Exclude<keyof Rollup, 'tier' | 'firsts' | 'lasts'>
-
-function eachColumn(
-  tier: RollupTier,
-  numbers: (column: NumberColumn) => Float64Array,
-  mixed: (column: 'firsts' | 'lasts') => Rollup['firsts'],
-): Rollup {
-  return {
-    tier,
-    starts: numbers('starts'),
-    counts: numbers('counts'),
-    numbers: numbers('numbers'),
-    firstTimes: numbers('firstTimes'),
-    lastTimes: numbers('lastTimes'),
-    firsts: mixed('firsts'),
-    lasts: mixed('lasts'),
-    mins: numbers('mins'),
-    maxs: numbers('maxs'),
-    sums: numbers('sums'),
-    areas: numbers('areas'),
-    increases: numbers('increases'),
-    firstNumbers: numbers('firstNumbers'),
-    lastNumbers: numbers('lastNumbers'),
-    firstNumberTimes: numbers('firstNumberTimes'),
-    lastNumberTimes: numbers('lastNumberTimes'),
-  }
-}
-
-/** A plain object, which passes between threads. */
 function rollupOf(tier: RollupTier, summaries: Summaries): Rollup {
   return eachColumn(
     tier,

@@ -3,7 +3,7 @@ import { type ByteReader, type ByteWriter, ChunkDamaged, type Parts } from './by
 import { readValues, writeValues } from './chunk.ts'
 import { closed, kinds, opened, sealed } from './envelope.ts'
 import { readNumbers, writeNumbers } from './numbers.ts'
-import type { Rollup } from './rollup.ts'
+import { eachColumn, type Rollup } from './rollup.ts'
 
 /** Their order is part of the format. */
 const tiers = ['minute', 'hour', 'day'] as const
@@ -95,26 +95,7 @@ export function decodeRollup(bytes: Uint8Array): Rollup {
   for (const _ of names) columns.push(readColumn(count, columns, from))
   closed(from)
   const column = (name: (typeof names)[number]) => columns[names.indexOf(name)]!
-  const numbers = (name: (typeof names)[number]) => numeric(column(name))
-  return {
-    tier,
-    starts: numbers('starts'),
-    counts: numbers('counts'),
-    numbers: numbers('numbers'),
-    firstTimes: numbers('firstTimes'),
-    lastTimes: numbers('lastTimes'),
-    firsts: column('firsts'),
-    lasts: column('lasts'),
-    mins: numbers('mins'),
-    maxs: numbers('maxs'),
-    sums: numbers('sums'),
-    areas: numbers('areas'),
-    increases: numbers('increases'),
-    firstNumbers: numbers('firstNumbers'),
-    lastNumbers: numbers('lastNumbers'),
-    firstNumberTimes: numbers('firstNumberTimes'),
-    lastNumberTimes: numbers('lastNumberTimes'),
-  }
+  return eachColumn(tier, (name) => numeric(column(name)), column)
 }
 
 function readColumn(count: number, before: readonly Column[], from: Parts<ByteReader>): Column {

@@ -5,11 +5,11 @@ import { cpSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { seriesFolder } from '../../../hub/store/sqlite/catalogue.ts'
-import type { Store } from '../../../hub/store/store.ts'
-import { chartOf, newFolder, openIn, stored } from '../kit.ts'
+import { chartOf, newFolder, openIn } from '../kit.ts'
 import { chartAgrees, ever, pointsAgree, scanAgrees, sizesAgree } from './agreement.ts'
 import { copyAsKilled, copyDatabase, partitionsOf, pathOf, rollAll, rolledUp, rollUntold, rowsOf, withDatabase } from './inside.ts'
-import { Model, type Sent, send } from './model.ts'
+import { Model, type Sent } from './model.ts'
+import { beginPumps, sent } from './pumps.ts'
 
 const dayMs = 86_400_000
 const startMs = Date.UTC(2026, 0, 14)
@@ -22,19 +22,6 @@ function minutes(from: number, count: number, change: Partial<Sent> = {}): Sent[
     value: from + at,
     ...change,
   }))
-}
-
-async function begin(t: TestContext): Promise<{ folder: string; store: Store; model: Model }> {
-  const folder = newFolder(t)
-  const store = await openIn(t, folder, 'batched')
-  for (const device of [1, 2]) store.journal.appendDevice(`pump-${device}`, device)
-  return { folder, store, model: new Model() }
-}
-
-async function sent(store: Store, model: Model, points: readonly Sent[]): Promise<void> {
-  send(store, points)
-  model.take(points)
-  await stored(store)
 }
 
 /** The database of one moment beside the partitions of another. */
@@ -71,7 +58,7 @@ async function agreesFromNowOn(t: TestContext, folder: string, model: Model): Pr
 }
 
 test('killed at any step of a sealing, the store has every point once', async (t) => {
-  const { folder, store, model } = await begin(t)
+  const { folder, store, model } = await beginPumps(t)
   await sent(store, model, minutes(0, 2000))
   await store.status({ seal: true })
   // New points behind, late ones over what is sealed, in a day that is there and one that is not, of two devices.
@@ -95,7 +82,7 @@ test('killed at any step of a sealing, the store has every point once', async (t
 })
 
 test('killed while it seals a second time what a crash had left, the store has every point once, the newest value of each', async (t) => {
-  const { folder, store, model } = await begin(t)
+  const { folder, store, model } = await beginPumps(t)
   await sent(store, model, minutes(0, 1200))
   await scanAgrees(store, model)
   const heads = copied(t, folder)
@@ -113,7 +100,7 @@ test('killed while it seals a second time what a crash had left, the store has e
 })
 
 test('killed when the rollups are on disk and the writer was not told, charts are made of all points', async (t) => {
-  const { folder, store, model } = await begin(t)
+  const { folder, store, model } = await beginPumps(t)
   await sent(store, model, [...minutes(0, 1440), ...minutes(0, 1440, { device: 2 })])
   await store.status({ seal: true })
   await store.close()
@@ -139,7 +126,7 @@ test('killed when the rollups are on disk and the writer was not told, charts ar
 })
 
 test('what lies in the folder of chunks and is not on record goes; what is not a database of chunks stays', async (t) => {
-  const { folder, store, model } = await begin(t)
+  const { folder, store, model } = await beginPumps(t)
   await sent(store, model, minutes(0, 100))
   await store.status({ seal: true })
   await store.close()
@@ -155,7 +142,7 @@ test('what lies in the folder of chunks and is not on record goes; what is not a
 })
 
 test('a commit of chunks that a power cut has cut in two is rolled back before anyone reads', async (t) => {
-  const { folder, store, model } = await begin(t)
+  const { folder, store, model } = await beginPumps(t)
   await sent(store, model, minutes(0, 1000))
   await store.status({ seal: true })
   await store.close()
@@ -177,7 +164,7 @@ test('a commit of chunks that a power cut has cut in two is rolled back before a
 })
 
 test('a file of chunks that is gone from the disk takes its own points with it and no others', async (t) => {
-  const { folder, store, model } = await begin(t)
+  const { folder, store, model } = await beginPumps(t)
   await sent(store, model, minutes(0, 3000))
   await store.status({ seal: true })
   await store.close()
@@ -195,7 +182,7 @@ test('a file of chunks that is gone from the disk takes its own points with it a
 })
 
 test('where points were lost on the disk the rollups that were made of them stay, and take in what came since', async (t) => {
-  const { folder, store, model } = await begin(t)
+  const { folder, store, model } = await beginPumps(t)
   await sent(store, model, minutes(0, 3000))
   await rolledUp(store, folder)
   await store.close()
