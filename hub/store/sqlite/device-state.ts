@@ -119,13 +119,8 @@ export class DeviceState {
   /** The newest values by metric, as a JSON object. */
   latest(metrics: ReadonlySet<string> | undefined): string {
     this.fold() // of a watched device all was told when it came
-    let entries = ''
-    for (const { metric, lastMs, lastValue } of this.series) {
-      if (metrics !== undefined && !metrics.has(metric)) continue
-      const value = typeof lastValue === 'number' ? (Object.is(lastValue, -0) ? '-0' : String(lastValue)) : JSON.stringify(lastValue)
-      entries += `${entries === '' ? '' : ','}${JSON.stringify(metric)}:{"at":${lastMs},"value":${value}}`
-    }
-    return `{${entries}}`
+    const wanted = metrics === undefined ? this.series : this.series.filter(({ metric }) => metrics.has(metric))
+    return `{${wanted.map(newestOf).join()}}`
   }
 
   /**
@@ -194,6 +189,12 @@ export class DeviceState {
     const other = this.#others.get(at)
     return other === undefined ? this.#numbers[at]! : other
   }
+}
+
+/** A member of a JSON object: "metric":{"at":Unix ms,"value":…}. */
+export function newestOf({ metric, lastMs, lastValue }: SeriesState): string {
+  const value = Object.is(lastValue, -0) ? '-0' : JSON.stringify(lastValue)
+  return `${JSON.stringify(metric)}:{"at":${lastMs},"value":${value}}`
 }
 
 interface Room {

@@ -2,7 +2,7 @@
 
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
-import type { Device, DeviceId, Latest, MetricValue, Tags } from '../../../devices/device.ts'
+import type { Device, DeviceId, Latest, Tags } from '../../../devices/device.ts'
 import type { DeviceQuery, PastPage, PastQuery, StoredDelivery } from '../store.ts'
 import { pageOfDevices } from './device-rows.ts'
 import { type LastLook, Past } from './past.ts'
@@ -38,12 +38,6 @@ interface DeviceRow {
   readonly refusalSentence: string | null
 }
 
-interface LatestRow {
-  readonly metric: string
-  readonly at: number
-  readonly value: string
-}
-
 class Reader {
   readonly #db: Database.Database
   readonly #owed: OwedReader
@@ -60,9 +54,9 @@ class Reader {
         SELECT number, id, name, type, tags, created_ms AS createdAt, last_seen_ms AS lastSeenAt,
           refusal_at_ms AS refusalAtMs, refusal_topic AS refusalTopic, refusal_sentence AS refusalSentence
         FROM devices WHERE id = ?`),
-      latest: this.#db.prepare<[number], LatestRow>(
-        'SELECT metric, last_ms AS at, last_value AS value FROM series WHERE device = ? ORDER BY metric',
-      ),
+      latest: this.#db
+        .prepare<[number], string>("SELECT coalesce(group_concat(newest ORDER BY metric), '') FROM series WHERE device = ?")
+        .pluck(),
     }
   }
 
@@ -103,18 +97,13 @@ class Reader {
     if (row === undefined) return undefined
     const { number, name, type, createdAt, lastSeenAt, refusalAtMs: at, refusalTopic: topic, refusalSentence: sentence } = row
     const lastRefusal = at === null || topic === null || sentence === null ? null : { at, topic, sentence }
-    // From entries, because a metric may be called __proto__.
-    const latest = Object.fromEntries(this.#sql.latest.all(number).map((point) => [point.metric, latestOf(point)]))
+    const latest = JSON.parse(`{${this.#sql.latest.get(number)!}}`) as Record<string, Latest>
     return { id, name, type, tags: JSON.parse(row.tags) as Tags, createdAt, lastSeenAt, latest, lastRefusal }
   }
 
   #atOneMoment<Answer>(read: () => Answer): Answer {
     return this.#db.transaction(read)()
   }
-}
-
-function latestOf({ at, value }: LatestRow): Latest {
-  return { at, value: JSON.parse(value) as MetricValue }
 }
 
 let reader: Reader | undefined

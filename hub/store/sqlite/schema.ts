@@ -153,6 +153,11 @@ const steps: readonly string[] = [
     bytes  BLOB NOT NULL
   ) STRICT;
   `,
+  `
+  ALTER TABLE series RENAME COLUMN last_value TO newest;  -- "metric":{"at":last_ms,"value":JSON}, as answers bring it
+  UPDATE series SET newest = json_quote(metric) || ':{"at":' || iif(last_ms = CAST(last_ms AS INTEGER), CAST(last_ms AS INTEGER), last_ms)
+    || ',"value":' || newest || '}';
+  `,
 ]
 
 /** Brings the file to the version of this code. A file from newer code is left alone, with an error that names both versions. */

@@ -1,7 +1,7 @@
 // In the writer thread: the statements behind series.ts. One call of `write` is one transaction.
 import type { Database } from 'better-sqlite3'
-import type { DeviceId, MetricValue } from '../../../devices/device.ts'
-import type { DeviceState, SeriesState } from './device-state.ts'
+import type { DeviceId, Latest } from '../../../devices/device.ts'
+import { type DeviceState, newestOf, type SeriesState } from './device-state.ts'
 import { headsOf } from './heads.ts'
 import { setMeta } from './meta.ts'
 import type { RetainedChange } from './series.ts'
@@ -29,8 +29,9 @@ export class SeriesTables {
     const row = this.#sql.device.get(number)
     if (row === undefined) return undefined
     const device = create(row.id, row.flushedSeq)
-    for (const { id, metric, lastMs, lastValue } of this.#sql.seriesOf.all(number)) {
-      device.addSeries(id, metric, { lastMs, lastValue: JSON.parse(lastValue) as MetricValue })
+    for (const { id, metric, lastMs, newest } of this.#sql.seriesOf.all(number)) {
+      const { value } = (JSON.parse(`{${newest}}`) as Record<string, Latest>)[metric]!
+      device.addSeries(id, metric, { lastMs, lastValue: value })
     }
     return device
   }
@@ -59,9 +60,8 @@ export class SeriesTables {
       depth += deepest
     }
     for (const [series] of gathered) {
-      const lastValue = JSON.stringify(series.lastValue)
-      if (series.stored) this.#sql.updateSeries.run(series.lastMs, lastValue, series.id)
-      else this.#sql.insertSeries.run(series.id, device.number, series.metric, series.lastMs, lastValue)
+      if (series.stored) this.#sql.updateSeries.run(series.lastMs, newestOf(series), series.id)
+      else this.#sql.insertSeries.run(series.id, device.number, series.metric, series.lastMs, newestOf(series))
     }
     this.#sql.seen.run(device.lastSeenMs, device.lastSeq, rows, depth, device.number)
     const { refusal } = device
@@ -79,7 +79,7 @@ interface SeriesRow {
   readonly id: number
   readonly metric: string
   readonly lastMs: number
-  readonly lastValue: string
+  readonly newest: string
 }
 
 function statements(db: Database) {
@@ -87,9 +87,9 @@ function statements(db: Database) {
     device: db.prepare<[number], { id: DeviceId; flushedSeq: number }>(
       'SELECT id, flushed_seq AS flushedSeq FROM devices WHERE number = ?',
     ),
-    seriesOf: db.prepare<[number], SeriesRow>('SELECT id, metric, last_ms AS lastMs, last_value AS lastValue FROM series WHERE device = ?'),
-    insertSeries: db.prepare('INSERT INTO series (id, device, metric, last_ms, last_value) VALUES (?, ?, ?, ?, ?)'),
-    updateSeries: db.prepare('UPDATE series SET last_ms = ?, last_value = ? WHERE id = ?'),
+    seriesOf: db.prepare<[number], SeriesRow>('SELECT id, metric, last_ms AS lastMs, newest FROM series WHERE device = ?'),
+    insertSeries: db.prepare('INSERT INTO series (id, device, metric, last_ms, newest) VALUES (?, ?, ?, ?, ?)'),
+    updateSeries: db.prepare('UPDATE series SET last_ms = ?, newest = ? WHERE id = ?'),
     insertHead: db.prepare('INSERT INTO heads (device, at_ms, points, deepest, bytes) VALUES (?, ?, ?, ?, ?)'),
     seen: db.prepare(
       `UPDATE devices SET last_seen_ms = ?, flushed_seq = ?, head_rows = head_rows + ?, head_depth = head_depth + ? WHERE number = ?`,

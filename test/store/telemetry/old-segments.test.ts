@@ -25,6 +25,7 @@ function segmentOf(points: readonly Sent[]): { readonly kind: number; readonly b
 const backToVersion3 = `
   DROP TABLE heads; DROP TABLE partitions; DROP TABLE damaged_heads; DROP INDEX devices_due;
   ALTER TABLE devices DROP COLUMN head_rows; ALTER TABLE devices DROP COLUMN head_depth;
+  ALTER TABLE series RENAME COLUMN newest TO last_value;
   ALTER TABLE devices DROP COLUMN type; ALTER TABLE devices DROP COLUMN tags;
   CREATE TABLE segments (
     id INTEGER PRIMARY KEY, series INTEGER NOT NULL, first_ms REAL NOT NULL, last_ms REAL NOT NULL,
@@ -107,7 +108,7 @@ test('a start that was cut while it moved points goes on where it was', async (t
     db.prepare('INSERT INTO segments VALUES (1, ?, ?, ?, ?, ?, ?)').run(series, startMs + 1000, startMs + 1049, 50, kind, bytes)
     model.take(later)
   })
-  changeIn(folder, `UPDATE series SET last_ms = ${startMs + 1049}, last_value = '-49' WHERE metric = 'b'`)
+  changeIn(folder, `UPDATE series SET last_ms = ${startMs + 1049}, newest = '"b":{"at":${startMs + 1049},"value":-49}' WHERE metric = 'b'`)
   const again = await openIn(t, folder, 'batched')
   await scanAgrees(again, model)
   await latestAgrees(again, model, 10)

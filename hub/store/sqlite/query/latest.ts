@@ -23,6 +23,12 @@ export interface Moved {
   readonly json: Uint8Array
 }
 
+/** Devices whose entries are one text: many enough that a statement costs nothing, few enough that a long answer ends in time. */
+const runDevices = 1000
+
+/** Stands between entries that are taken apart again: JSON has no such character outside its strings, nor in them. */
+const recordSeparator = '\u001e'
+
 export class LatestReader {
   readonly #db: Database
 
@@ -45,51 +51,47 @@ export class LatestReader {
   page({ numbers, next }: LatestDevices, moved: Moved, metrics: readonly string[] | undefined): LatestPage {
     const placeOf = new Map<number, number>()
     for (const [place, number] of moved.numbers.entries()) placeOf.set(number, place)
-    const stored = this.#stored(
-      numbers.filter((number) => !placeOf.has(number)),
-      metrics,
-    )
+    const stored = this.#entries(metrics)
     const entries = new EntryWriter(moved.json)
-    for (const [at, number] of numbers.entries()) {
-      const place = placeOf.get(number)
-      if (place === undefined) entries.add(stored.get(number) ?? this.#empty(number))
-      else entries.addMoved(place === 0 ? 0 : moved.ends[place - 1]! + 1, moved.ends[place]!)
-      const isLast = at === numbers.length - 1
-      if (entries.bytes > limits.answerBytes && !isLast) return { json: entries.whole(), count: at + 1, next: this.#idOf(number) }
+    for (let start = 0; start < numbers.length; start += runDevices) {
+      const run = numbers.subarray(start, start + runDevices)
+      const unmoved = run.filter((number) => !placeOf.has(number))
+      if (unmoved.length === run.length) {
+        const text = stored(run, ',')
+        if (entries.bytes + text.length <= limits.answerBytes) {
+          entries.add(text)
+          continue
+        }
+      }
+      let storedAt = 0
+      const storedEntries = stored(unmoved, recordSeparator).split(recordSeparator)
+      for (const [at, number] of run.entries()) {
+        const place = placeOf.get(number)
+        if (place === undefined) entries.add(storedEntries[storedAt++]!)
+        else entries.addMoved(place === 0 ? 0 : moved.ends[place - 1]! + 1, moved.ends[place]!)
+        const count = start + at + 1
+        if (entries.bytes > limits.answerBytes && count < numbers.length) return { json: entries.whole(), count, next: this.#idOf(number) }
+      }
     }
     return { json: entries.whole(), count: numbers.length, next }
-  }
-
-  /** Of a device that never sent a value. */
-  #empty(number: number): string {
-    return `{"device":"${this.#idOf(number)}","latest":{}}`
   }
 
   #idOf(number: number): DeviceId | undefined {
     return this.#db.prepare<[number], DeviceId>('SELECT id FROM devices WHERE number = ?').pluck().get(number)
   }
 
-  #stored(numbers: Float64Array, metrics: readonly string[] | undefined): Map<number, string> {
-    if (numbers.length === 0) return new Map()
-    const first = numbers.reduce((least, number) => Math.min(least, number), Number.POSITIVE_INFINITY)
-    const last = numbers.reduce((most, number) => Math.max(most, number), 0)
-    // Nearly always all devices there are, or some of very many: to walk along the index takes half the time of looking each up in it.
-    const isDense = last - first < numbers.length * 2
-    const condition = metrics === undefined ? '' : 'AND metric IN (SELECT value FROM json_each(?))'
-    const rows = this.#db
-      .prepare<(string | number)[], [number, string]>(`
-        SELECT device, '{"device":"' || (SELECT devices.id FROM devices WHERE number = device) || '","latest":{' || group_concat(
-          json_quote(metric) || ':{"at":' || iif(last_ms = CAST(last_ms AS INTEGER), CAST(last_ms AS INTEGER), last_ms)
-          || ',"value":' || last_value || '}') || '}}'
-        FROM series
-        WHERE ${isDense ? 'device BETWEEN ? AND ?' : 'device IN (SELECT value FROM json_each(?))'} ${condition}
-        GROUP BY device`)
-      .raw()
-      .all(
-        ...(isDense ? [first, last] : [JSON.stringify(Array.from(numbers))]),
-        ...(metrics === undefined ? [] : [JSON.stringify(metrics)]),
-      )
-    return new Map(rows)
+  /** The entries of the devices in this order, put together by SQLite: as rows, ten thousand of them would be most of the work. */
+  #entries(metrics: readonly string[] | undefined): (numbers: Float64Array, separator: string) => string {
+    const condition = metrics === undefined ? '' : `AND metric IN (${metrics.map(() => '?').join()})`
+    const statement = this.#db
+      .prepare<string[], string | null>(`
+        SELECT '{"device":"' || group_concat(entry, '}}' || ? || '{"device":"') || '}}' FROM (
+          SELECT devices.id || '","latest":{' || coalesce(
+            (SELECT group_concat(newest) FROM series WHERE device = devices.number ${condition}), '') AS entry
+          FROM json_each(?) AS page CROSS JOIN devices ON devices.number = page.value
+        )`)
+      .pluck()
+    return (numbers, separator) => statement.get(separator, ...(metrics ?? []), `[${numbers.join()}]`) ?? ''
   }
 }
 

@@ -53,8 +53,8 @@ export function addTables(db: Database, reader: SqlPoints, scan: Scan): void {
     CREATE TEMP VIEW devices (id, name, type, tags, created_at, last_seen_at) AS
       SELECT id, name, type, tags, created_ms, last_seen_ms FROM main.devices;
     CREATE TEMP VIEW series (device, metric, last_time, last_value) AS
-      SELECT devices.id, series.metric, series.last_ms, ${number('series.last_value')}
-      FROM main.devices JOIN main.series ON series.device = devices.number;
+      SELECT devices.id, series.metric, series.last_ms, ${number("(newest.value -> '$.value')")}
+      FROM main.devices JOIN main.series ON series.device = devices.number JOIN json_each('{' || series.newest || '}') AS newest;
   `)
 }
 
