@@ -176,6 +176,8 @@ test('where points were let go of the finest tier that is left answers, and the 
   assert.deepEqual([chart?.count, chart?.tiers, chart?.coarse], [40_000, ['raw', 'hour'], coarse])
   const buckets = await store.telemetry.buckets({ ...range, every: '5m', timeZone: 'UTC', aggregates: ['count'], fill: 'none' })
   assert.deepEqual(buckets.coarse, coarse)
+  const fromNoon = await store.telemetry.points({ ...range, fromMs: day(1) + dayMs / 2, order: 'asc', limit: 10 })
+  assert.deepEqual(fromNoon.coarse, [{ from: day(1) + dayMs / 2, to: day(2), tier: 'hour' }], 'its hours are those of the morning')
   // Of day 2 nothing was ever stored: nothing of it is missing.
   const wide = await store.telemetry.points({ ...range, toMs: day(4), order: 'asc', limit: 50_000 })
   assert.deepEqual(wide.coarse, coarse)

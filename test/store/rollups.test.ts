@@ -145,6 +145,66 @@ test('days that are over are rolled up without anyone asking; the day that is no
   assert.deepEqual([chart?.tiers, chart?.count], [['raw'], model.points({ device: 'pump-1', metric: 'n' }, today).length])
 })
 
+/** Fourteen days, all of one month, which are rolled up one after the other; a few points in each hour. */
+async function twoWeeks(t: TestContext): Promise<{ folder: string; store: Store; model: Model }> {
+  const pumps = await beginPumps(t)
+  const hours = Array.from({ length: 14 * 24 }, (_, hour) => counter(startMs + hour * 3_600_000, 3))
+  await sent(pumps.store, pumps.model, hours.flat())
+  await rolledUp(pumps.store, pumps.folder)
+  return pumps
+}
+
+const tierFile = (folder: string, tier: string): string => partitionsOf(folder, tier)[0]!.file
+const countsIn = (folder: string, tier: string): number[] => chunksIn(folder, tierFile(folder, tier)).map(({ count }) => count)
+
+test('chunks of hours and days grow from day to day, and a late point changes its own buckets in them', { timeout: 60_000 }, async (t) => {
+  const { folder, store, model } = await twoWeeks(t)
+  assert.deepEqual([countsIn(folder, 'hour'), countsIn(folder, 'day')], [[240, 96], [14]])
+  await sent(store, model, [...counter(startMs + 4 * dayMs + 1_800_500, 4), ...counter(startMs + 10 * dayMs + 500, 2)])
+  await rolledUp(store, folder)
+  assertRollups(folder, model)
+  assert.deepEqual([countsIn(folder, 'hour'), countsIn(folder, 'day')], [[240, 96], [14]])
+
+  await sent(store, model, counter(startMs - 3 * dayMs, 3)) // days before the first: they do not take what comes behind them
+  await rolledUp(store, folder)
+  assertRollups(folder, model)
+  assert.deepEqual(countsIn(folder, 'hour'), [1, 240, 96])
+})
+
+test('a damaged chunk of hours is put aside when a day of it is made again, and the days beside it are missed until they are', {
+  timeout: 60_000,
+}, async (t) => {
+  const { folder, store, model } = await twoWeeks(t)
+  await store.close()
+  const file = tierFile(folder, 'hour')
+  const [damaged] = chunksIn(folder, file)
+  withDatabase(pathOf(folder, file), (db) => {
+    const bytes = Buffer.from(damaged!.bytes)
+    bytes[bytes.length >>> 1]! ^= 16
+    db.prepare('UPDATE chunks SET bytes = ? WHERE id = ?').run(bytes, damaged!.id)
+  })
+  const again = await openIn(t, folder, 'batched')
+  await sent(again, model, counter(startMs + 4 * dayMs + 500, 1))
+  await rolledUp(again, folder)
+  assert.deepEqual(
+    chunksIn(folder, file).map(({ series, count }) => [series, count]),
+    [
+      [-damaged!.series, 240],
+      [damaged!.series, 24],
+      [damaged!.series, 96],
+    ],
+  )
+  const week = { devices: ['pump-1'], fromMs: startMs, toMs: startMs + 14 * dayMs }
+  const { coarse, json } = await again.telemetry.buckets({ ...week, every: '6h', timeZone: 'UTC', aggregates: ['count'], fill: 'none' })
+  assert.deepEqual(coarse, [{ from: damaged!.startMs, to: damaged!.endMs, tier: null }])
+  const [{ starts, columns }] = read<[BucketSeries]>(json)
+  assert.deepEqual(
+    starts.slice(0, 5),
+    [0, 6, 12, 18, 144].map((hour) => startMs + 4 * dayMs + hour * 3_600_000),
+  )
+  assert.equal(columns['count']![0], 19)
+})
+
 /** The same moments with their points alone: all tiers are forgotten. */
 async function withoutTiers(t: TestContext, folder: string): Promise<Store> {
   withDatabase(join(folder, 'mooring.db'), (db) => db.exec("DELETE FROM partitions WHERE tier <> 'raw'"))

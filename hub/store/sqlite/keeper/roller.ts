@@ -4,20 +4,20 @@
 import { crc32 } from 'node:zlib'
 import { ChunkDamaged, decodeChunk } from '../../series/chunk.ts'
 import { type Columns, joined } from '../../series/columns.ts'
-import { combined, fullest, joinedRollups, rollUp, rollUpFurther } from '../../series/roll-up.ts'
-import { type Rollup, type Tier, tierMs } from '../../series/rollup.ts'
-import { decodeRollup, encodeRollup } from '../../series/rollup-chunk.ts'
+import { combined, cutRollup, fullest, joinedRollups, rollUp, rollUpFurther } from '../../series/roll-up.ts'
+import { type Rollup, tierMs } from '../../series/rollup.ts'
+import { decodeRollup } from '../../series/rollup-chunk.ts'
 import { type Catalogue, fileOf, type PartitionRow } from '../catalogue.ts'
 import { naming } from '../integrity/damage.ts'
 import type { OpenPartitions } from '../open-partitions.ts'
 import type { ChunkRow, NewChunk, Partition } from '../partition.ts'
 import { type Stretch, stretchOf } from '../stretches.ts'
 import { chunksFor, chunksOf as pointChunksOf } from './merge.ts'
+import { rollupChunksOf, splice } from './splice.ts'
 
 /** After the end of a stretch, for points on their way. */
 const graceMs = 5 * 60_000
 const seriesAtATime = 200
-const bucketsPerChunk = 1440
 /** The minute tier is made where it is at most this part of the points' bytes: where it is not, the points are as quick to read. */
 const minuteShareMax = 0.3
 /** Chunks are joined when there are more than this many for each that would do. */
@@ -181,9 +181,10 @@ export class Roller {
     }
     const minutes = rollupChunksOf(series, tiers.minute)
     const isWorth = always || bytesOf(minutes) <= bytesOf(chunks) * minuteShareMax
-    this.#replace(raw, series, 'minute', isWorth ? minutes : [], targets)
-    this.#replace(raw, series, 'hour', rollupChunksOf(series, tiers.hour), targets)
-    this.#replace(raw, series, 'day', rollupChunksOf(series, tiers.day), targets)
+    if (isWorth) this.#replace(raw, series, tiers.minute, targets, minutes)
+    else this.#replace(raw, series, cutRollup(tiers.minute, 0, 0), targets)
+    this.#replace(raw, series, tiers.hour, targets)
+    this.#replace(raw, series, tiers.day, targets)
   }
 
   /** Points never get fewer; where they did, chunks were lost on the disk, and buckets that were made of more of them stay as they are. */
@@ -199,11 +200,9 @@ export class Roller {
     const file = fileOf(stretchOf(tier, raw.startMs), raw.keep)
     if (!this.#catalogue.has(file)) return undefined
     const chunks = naming(file, () => this.#partitions.get(file)!.chunks(series, raw.startMs, raw.endMs - 1))
-    const parts = readable(
-      chunks.filter(({ startMs }) => startMs >= raw.startMs),
-      decodeRollup,
-    )
-    return parts.length === 0 ? undefined : joinedRollups(parts)
+    const parts = readable(chunks, decodeRollup).map((rollup) => cutRollup(rollup, raw.startMs, raw.endMs))
+    const filled = parts.filter(({ starts }) => starts.length > 0)
+    return filled.length === 0 ? undefined : joinedRollups(filled)
   }
 
   /**
@@ -225,23 +224,18 @@ export class Roller {
       if (target.markOf(key) === value) continue
       const before = this.#rollupOf(raw, series, tier)
       const whole = before === undefined ? tiers[tier] : combined(before, tiers[tier])
-      this.#replace(raw, series, tier, rollupChunksOf(series, whole), targets)
+      this.#replace(raw, series, whole, targets)
       changes.push(() => target.mark(key, value))
     }
     return chunks
   }
 
-  /** What the partition of this tier has of the series in the raw one's stretch is these chunks from now on. */
-  #replace(raw: PartitionRow, series: number, tier: Exclude<Tier, 'raw'>, chunks: readonly NewChunk[], targets: Map<string, Target>): void {
-    const stretch = stretchOf(tier, raw.startMs)
-    if (chunks.length === 0 && !this.#catalogue.has(fileOf(stretch, raw.keep))) return
+  /** What the partition of this tier has of the series in the raw one's stretch is this from now on. */
+  #replace(raw: PartitionRow, series: number, rollup: Rollup, targets: Map<string, Target>, encoded?: readonly NewChunk[]): void {
+    const stretch = stretchOf(rollup.tier, raw.startMs)
+    if (rollup.starts.length === 0 && !this.#catalogue.has(fileOf(stretch, raw.keep))) return
     const { partition, changes } = this.#target(stretch, raw.keep, targets)
-    changes.push(() => {
-      for (const span of partition.spans(series, raw.startMs, raw.endMs - 1)) {
-        if (span.startMs >= raw.startMs) partition.remove(span)
-      }
-      for (const chunk of chunks) partition.insert(chunk)
-    })
+    changes.push(() => splice(partition, series, raw, rollup, encoded))
   }
 
   #target(stretch: Stretch, keep: string, targets: Map<string, Target>): Target {
@@ -284,17 +278,6 @@ function tiersOf(points: Columns): Tiers {
   const minute = rollUp(points, 'minute')
   const hour = rollUpFurther(minute, 'hour')
   return { minute, hour, day: rollUpFurther(hour, 'day') }
-}
-
-function rollupChunksOf(series: number, rollup: Rollup): NewChunk[] {
-  const { starts, tier } = rollup
-  const chunks: NewChunk[] = []
-  for (let start = 0; start < starts.length; start += bucketsPerChunk) {
-    const end = Math.min(starts.length, start + bucketsPerChunk)
-    const bytes = encodeRollup(rollup, start, end)
-    chunks.push({ series, startMs: starts[start]!, endMs: starts[end - 1]! + tierMs[tier] - 1, count: end - start, bytes })
-  }
-  return chunks
 }
 
 function bytesOf(chunks: readonly { readonly bytes: Buffer }[]): number {

@@ -35,7 +35,7 @@ export function bucketsAnswer(
     asked,
     needsBefore: query.aggregates.some((aggregate) => needBefore.has(aggregate)),
     options: { untilMs: Math.min(Date.now(), edges.at(-1)!), pooledMax: hasPercentiles ? limits.queryPoints : 0 },
-    coarse: new Coarse(reader, asked),
+    coarse: new Coarse(reader, asked, budget),
     budget,
   }
   const groups = new Map<string, { readonly labels: BucketSeries['labels']; buckets: Buckets | undefined }>()

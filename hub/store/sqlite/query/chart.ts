@@ -54,7 +54,7 @@ function chartSeries(
   const { fromMs, toMs, pointsMax, method } = query
   const asked = tierOf(query)
   const wholeMs = asked === 'raw' ? fromMs : Math.floor(fromMs / tierMs[asked]) * tierMs[asked]
-  const coarse = new Coarse(reader, asked)
+  const coarse = new Coarse(reader, asked, budget)
   const parts: Columns[] = []
   const tiers = new Set<Tier>()
   const damagedBefore = budget.damaged.length

@@ -101,14 +101,6 @@ export class PointsReader {
     return rows.some((row) => (this.#ask(row, (partition) => partition.pointsIn(series, fromMs, endMs - 1), 0) ?? 0) > 0)
   }
 
-  /** The stretches of points of which these partitions of a tier have buckets of the series: a chunk there never has more than one's. */
-  filled(rows: readonly PartitionRow[], series: number, fromMs: number, endMs: number): { startMs: number; endMs: number }[] {
-    return rows.flatMap((row) => {
-      const spans = this.#ask(row, (partition) => partition.spans(series, fromMs, endMs - 1), []) ?? []
-      return spans.filter((span) => span.endMs >= fromMs).map(({ startMs }) => stretchOf('raw', startMs))
-    })
-  }
-
   /** The buckets of one tier that begin from `fromMs` on and before `toMs`; undefined when there are none. */
   rollup(rows: readonly PartitionRow[], series: number, fromMs: number, toMs: number, budget: Budget): Rollup | undefined {
     const parts: Rollup[] = []

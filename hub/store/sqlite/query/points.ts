@@ -65,7 +65,7 @@ export function pointsPage(
   const fromMs = descending || cursor === undefined ? query.fromMs : Math.max(query.fromMs, cursor.atMs)
   const toMs = !descending || cursor === undefined ? query.toMs : Math.min(query.toMs, cursor.atMs)
   const line = new Line(descending)
-  const coarse = new Coarse(reader, 'raw')
+  const coarse = new Coarse(reader, 'raw', budget)
   for (const [number, ofDevice] of byDevice(selected)) {
     const heads = reader.headsOf(number, new Set(ofDevice.map(({ series }) => series)), budget)
     for (const one of ofDevice) {
