@@ -185,6 +185,7 @@ function readNumber(bytes: Uint8Array, start: number): void {
 }
 
 function afterBlanks(bytes: Uint8Array, start: number): number {
+  if (bytes[start]! > 0x20) return start // nearly always
   let at = start
   for (let byte = bytes[at]; byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09; byte = bytes[at]) at += 1
   return at

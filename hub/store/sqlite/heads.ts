@@ -4,7 +4,7 @@
 import { crc32 } from 'node:zlib'
 import type { Database } from 'better-sqlite3'
 import { ChunkDamaged, decodeChunk, encodeChunk, lookAtChunk } from '../series/chunk.ts'
-import { type Columns, inOrder, joined } from '../series/columns.ts'
+import { type Columns, inOrder, joined, sliced } from '../series/columns.ts'
 
 /** Points of one series in the order of time, by the series' number. */
 export type SeriesPoints = readonly [series: number, points: Columns]
@@ -44,14 +44,15 @@ const plainHeadBytes = 5
 const partPoints = 4096
 const rowPoints = 65_536
 
-/** One row, or several where there is much: a row is read and moved as a whole. */
+/** One row, or several where there is much: a row is read and moved as a whole. The bytes of each are good until the next is taken. */
 export function* headsOf(gathered: readonly SeriesPoints[]): Generator<Head> {
   let row: SeriesPoints[] = []
   let points = 0
-  for (const [series, { times, values }] of gathered) {
-    for (let start = 0; start < times.length; start += partPoints) {
-      const end = Math.min(times.length, start + partPoints)
-      row.push([series, { times: times.subarray(start, end), values: values.slice(start, end) }])
+  for (const [series, columns] of gathered) {
+    const count = columns.times.length
+    for (let start = 0; start < count; start += partPoints) {
+      const end = Math.min(count, start + partPoints)
+      row.push([series, sliced(columns, start, end)])
       points += end - start
       if (points < rowPoints) continue
       yield encodeHead(row)
@@ -62,36 +63,59 @@ export function* headsOf(gathered: readonly SeriesPoints[]): Generator<Head> {
   if (row.length > 0) yield encodeHead(row)
 }
 
-function encodeHead(gathered: readonly SeriesPoints[]): Head {
-  const parts = gathered.map(([, points]) => encodePart(points))
-  const end = headerBytes + gathered.length * entryBytes
-  const directory = Buffer.alloc(end + checksumBytes)
-  directory[0] = version
-  directory.writeUInt32LE(gathered.length, 1)
-  let points = 0
-  let deepest = 0
-  for (const [at, [series, { times }]] of gathered.entries()) {
-    directory.writeUInt32LE(series, headerBytes + at * entryBytes)
-    directory.writeUInt32LE(parts[at]!.length, headerBytes + at * entryBytes + 4)
-    points += times.length
-    deepest = Math.max(deepest, times.length)
-  }
-  directory.writeUInt32LE(crc32(directory.subarray(0, end)), end)
-  return { points, deepest, bytes: Buffer.concat([directory, ...parts]) }
+/** Rows are put together here: with a buffer for each, what they leave behind keeps the garbage collector busy for as long as it takes to write them. */
+let room = Buffer.allocUnsafeSlow(65_536)
+/** More is let go of after use. */
+const roomKept = rowPoints * 20
+
+function roomFor(bytes: number): Buffer {
+  if (bytes <= room.length) return room
+  const larger = Buffer.allocUnsafeSlow(bytes * 2)
+  if (larger.length <= roomKept) room = larger
+  return larger
 }
 
-function encodePart({ times, values }: Columns): Buffer {
-  const count = times.length
-  if (count < plainFrom || !(values instanceof Float64Array)) return encodeChunk({ times, values }, 0, count, { compress: false })
-  const bytes = Buffer.allocUnsafe(plainHeadBytes + count * 16 + checksumBytes)
-  bytes[0] = plainMark
-  bytes.writeUInt32LE(count, 1)
-  for (const [at, column] of [times, values].entries()) {
-    bytes.set(new Uint8Array(column.buffer, column.byteOffset, column.byteLength), plainHeadBytes + at * count * 8)
+function encodeHead(gathered: readonly SeriesPoints[]): Head {
+  const chunks = gathered.map(([, points]) =>
+    isPlain(points) ? undefined : encodeChunk(points, 0, points.times.length, { compress: false }),
+  )
+  const lengthOf = (at: number) => chunks[at]?.length ?? plainHeadBytes + gathered[at]![1].times.length * 16 + checksumBytes
+  const directoryEnd = headerBytes + gathered.length * entryBytes
+  let end = directoryEnd + checksumBytes
+  for (const at of gathered.keys()) end += lengthOf(at)
+  const bytes = roomFor(end)
+  bytes[0] = version
+  bytes.writeUInt32LE(gathered.length, 1)
+  let points = 0
+  let deepest = 0
+  let start = directoryEnd + checksumBytes
+  for (const [at, [series, columns]] of gathered.entries()) {
+    const chunk = chunks[at]
+    if (chunk === undefined) writePlain(columns, bytes, start)
+    else bytes.set(chunk, start)
+    bytes.writeUInt32LE(series, headerBytes + at * entryBytes)
+    bytes.writeUInt32LE(lengthOf(at), headerBytes + at * entryBytes + 4)
+    points += columns.times.length
+    deepest = Math.max(deepest, columns.times.length)
+    start += lengthOf(at)
   }
-  const end = bytes.length - checksumBytes
-  bytes.writeUInt32LE(crc32(bytes.subarray(0, end)), end)
-  return bytes
+  bytes.writeUInt32LE(crc32(bytes.subarray(0, directoryEnd)), directoryEnd)
+  return { points, deepest, bytes: bytes.subarray(0, end) }
+}
+
+function isPlain({ times, values }: Columns): boolean {
+  return times.length >= plainFrom && values instanceof Float64Array
+}
+
+function writePlain({ times, values }: Columns, bytes: Buffer, start: number): void {
+  const count = times.length
+  bytes[start] = plainMark
+  bytes.writeUInt32LE(count, start + 1)
+  for (const [at, column] of [times, values as Float64Array].entries()) {
+    bytes.set(new Uint8Array(column.buffer, column.byteOffset, column.byteLength), start + plainHeadBytes + at * count * 8)
+  }
+  const end = start + plainHeadBytes + count * 16
+  bytes.writeUInt32LE(crc32(bytes.subarray(start, end)), end)
 }
 
 /** Errors: `ChunkDamaged`. */
