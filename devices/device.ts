@@ -107,11 +107,11 @@ export function isTagName(text: string, { tagNameBytes }: Pick<DeviceLimits, 'ta
   return text.length <= tagNameBytes && tagNamePattern.test(text)
 }
 
-/** A half of a surrogate pair would come back from UTF-8 as another character. */
-function isText(value: unknown, bytesMax: number): value is string {
+/** Without control characters; a half of a surrogate pair would come back from UTF-8 as another character. */
+export function isText(value: unknown, bytesMax: number): value is string {
   return typeof value === 'string' && encoder.encode(value).length <= bytesMax && !/[\p{Cc}\p{Cs}]/u.test(value)
 }
 
-function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

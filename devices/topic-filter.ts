@@ -1,4 +1,5 @@
-// Which topic names a few filters match, where there is no tree of subscribers: in what is read back from the journal.
+// Topic filters: where wildcards may stand, and which topic names a few of them match where there is no tree of subscribers, in what is read
+// back from the journal.
 
 interface Branch {
   readonly next: Map<string, Branch>
@@ -51,4 +52,13 @@ function found({ next, ends }: Branch, words: readonly string[], depth: number, 
   if (exact !== undefined && found(exact, words, depth + 1, true)) return true
   const single = wildcards ? next.get('+') : undefined
   return single !== undefined && found(single, words, depth + 1, true)
+}
+
+/** Why wildcards cannot stand where they do; undefined when they can, or when there are none. */
+export function wildcardProblem(filter: string): string | undefined {
+  const hash = filter.indexOf('#')
+  if (hash !== -1 && hash !== filter.length - 1) return '# is not at its end' // 5: [MQTT-4.7.1-1]
+  if (hash > 0 && filter[hash - 1] !== '/') return '# is not alone in its level' // 5: [MQTT-4.7.1-1]
+  if (/[^/]\+|\+[^/]/.test(filter)) return '+ is not alone in its level' // 5: [MQTT-4.7.1-2]
+  return undefined
 }
