@@ -3,6 +3,7 @@ import type { Device, DeviceChange, DeviceId, MetricValue } from '../../devices/
 import type { Message, QoS } from '../../devices/message.ts'
 import type { Will } from '../../devices/will.ts'
 import type { Refusal } from '../errors.ts'
+import type { AccessStore } from './access.ts'
 import type { Cursors } from './cursors.ts'
 import type { Sql } from './sql.ts'
 import type { StoreStatus } from './status.ts'
@@ -103,8 +104,8 @@ export interface Owed {
  * `session` is a number that the caller chose, above all numbers it was ever told.
  */
 export interface SessionLog {
-  /** A connection has it: a new session, or one that was resumed. The will replaces the one before. */
-  opened(session: number, clientId: string, expirySeconds: number, will: Will | undefined): void
+  /** A connection has it: a new session, or one that was resumed. Will and owner replace those before. */
+  opened(session: number, clientId: string, expirySeconds: number, will: Will | undefined, owner: string): void
   /** It is away from now on; `keepsWill` while its will is still to be published. */
   left(session: number, expirySeconds: number, keepsWill: boolean): void
   /** Goes into the batch of the message that was appended last, which is the will. */
@@ -135,6 +136,8 @@ export interface SessionLog {
 export interface StoredSession {
   readonly number: number
   readonly clientId: string
+  /** Whom it belongs to; empty for that of an anonymous client. */
+  readonly owner: string
   readonly expirySeconds: number
   /** Since when it is away, Unix ms; of one that was connected when the hub died, the last sign of life of the hub. */
   readonly awayMs: number
@@ -229,6 +232,8 @@ export interface Store {
   readonly durability: Durability
   /** Ids and numbers of all devices on record when the store was opened. */
   readonly devicesAtStart: ReadonlyMap<DeviceId, number>
+  /** The largest number that any device had by then, be it deleted; 0 for none. */
+  readonly lastDeviceAtStart: number
   /** The retained messages on record when the store was opened. */
   readonly retainedAtStart: readonly Message[]
   readonly cursors: Cursors
@@ -254,6 +259,7 @@ export interface Store {
   device(id: DeviceId): Promise<Device | undefined>
   readonly telemetry: Telemetry
   readonly sql: Sql
+  readonly access: AccessStore
   /** With `seal`, chunks are made of all points that were stored before the call, first. */
   status(options: { readonly seal: boolean }): Promise<StoreStatus>
   /**
@@ -261,6 +267,14 @@ export interface Store {
    * `Refusal('device-invalid')` when it would have more tags than `limits.tagsPerDevice`, `store-full`, `store-failed`.
    */
   describe(id: DeviceId, change: DeviceChange): Promise<Device | undefined>
+  /**
+   * Deletes a device whose record is on disk: its record, points, rollups and the retained messages below `devices/{id}/`; false when there is
+   * none. From this call on its number means nobody: what was appended under it is passed over. A device of the same id that is appended
+   * after the call, under another number, is a new one. Resolves when nothing is left but its messages in the journal, which age out there, or
+   * when its files cannot be written now: that is tried again, and goes on after a crash. Errors: `store-full`, `store-failed`, and then
+   * nothing has happened.
+   */
+  deleteDevice(id: DeviceId): Promise<boolean>
   /** Chooses what `onChanges` hears of from now on; an empty list for nothing. */
   watch(watch: Watch): void
   /** One listener; called at most every 50 ms, at once when nothing moved for that long. */

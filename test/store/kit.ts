@@ -1,4 +1,5 @@
 // What the store's tests need again and again: a store in a new folder, and the hub's part of the journal in a few words.
+import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -22,6 +23,17 @@ export async function openIn(t: TestContext, folder: string, durability: Durabil
   const store = await openSqliteStore({ folder, durability, clock: systemClock })
   atEnd(t, () => store.close())
   return store
+}
+
+/** False, with the reason printed, where no small file system can be mounted. */
+export function mountTmpfs(t: TestContext, folder: string, bytes: number): boolean {
+  const mount = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', folder])
+  if (mount.status !== 0) {
+    t.skip(`a small file system cannot be mounted here (${mount.error?.message ?? mount.stderr.toString().trim()})`)
+    return false
+  }
+  atEnd(t, () => spawnSync('umount', ['-l', folder]))
+  return true
 }
 
 export interface Publication {

@@ -29,7 +29,7 @@ export function pastContract(name: string, open: OpenStore): void {
     const store = await open(t, folder)
     const first = publish(store, 'a/1', 'm0', { flags: 1 })
     for (let at = 1; at < 10; at += 1) {
-      store.sessionLog.opened(at, `c${at}`, 60, undefined) // what is no message is passed over
+      store.sessionLog.opened(at, `c${at}`, 60, undefined, '') // what is no message is passed over
       publish(store, `a/${at % 3}`, `m${at}`, { flags: at % 3, properties: Buffer.from([1, at % 2]) })
       if (at % 2 === 0) await stored(store)
     }
@@ -154,10 +154,10 @@ export function pastContract(name: string, open: OpenStore): void {
   test(`${name}: where a session stands that goes by cursor is remembered, and the newest word counts`, async (t) => {
     const folder = newFolder(t)
     const store = await open(t, folder)
-    store.sessionLog.opened(1, 'follower', 60, undefined)
+    store.sessionLog.opened(1, 'follower', 60, undefined, '')
     store.sessionLog.followed(1, 5)
     store.sessionLog.followed(1, 17)
-    store.sessionLog.opened(2, 'other', 60, undefined)
+    store.sessionLog.opened(2, 'other', 60, undefined, '')
     await store.close()
     const again = await open(t, folder)
     assert.deepEqual(

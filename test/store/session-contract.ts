@@ -72,9 +72,10 @@ export function sessionContract(name: string, open: OpenStore): void {
     test(`${name}, ${ending}: sessions come back with expiry, will and subscriptions, in the order of their numbers`, async (t) => {
       const startedMs = Date.now()
       const store = await again(t, ({ sessionLog: log }) => {
-        log.opened(1, 'pump-1', 60, will)
-        log.opened(2, 'Pumpe 2/ü', 3600, undefined)
-        log.opened(3, 'polite', 100, will)
+        log.opened(1, 'pump-1', 60, will, 'device/pump-1')
+        log.opened(2, 'Pumpe 2/ü', 3600, undefined, '')
+        log.opened(3, 'polite', 100, will, '')
+        log.opened(3, 'polite', 100, will, 'key/next')
         log.left(3, 50, false)
         log.subscribed(2, { filter: 'a/+', ...options(1) })
         log.subscribed(2, { filter: '$share/g/b/#', ...options(2, { noLocal: true, retainAsPublished: true, identifier: 268_435_455 }) })
@@ -93,6 +94,7 @@ export function sessionContract(name: string, open: OpenStore): void {
           properties: [38, 0, 1, 97, 0, 1, 98],
         },
       )
+      assert.deepEqual([pump?.owner, second?.owner, polite?.owner], ['device/pump-1', '', 'key/next'])
       assert.equal(second?.clientId, 'Pumpe 2/ü')
       assert.deepEqual(
         second.subscriptions.toSorted((a, b) => (a.filter < b.filter ? -1 : 1)),
@@ -112,13 +114,13 @@ export function sessionContract(name: string, open: OpenStore): void {
 
     test(`${name}, ${ending}: a session that came back again is as it was opened last; an ended one is gone`, async (t) => {
       const store = await again(t, ({ sessionLog: log }) => {
-        log.opened(1, 'twice', 60, will)
+        log.opened(1, 'twice', 60, will, '')
         log.subscribed(1, { filter: 'kept', ...options(1) })
         log.left(1, 60, true)
-        log.opened(1, 'twice', 90, undefined)
-        log.opened(2, 'published', 60, will)
+        log.opened(1, 'twice', 90, undefined, '')
+        log.opened(2, 'published', 60, will, '')
         log.willSent(2)
-        log.opened(3, 'ended', 60, will)
+        log.opened(3, 'ended', 60, will, '')
         log.subscribed(3, { filter: 'x', ...options(1) })
         log.ended(3)
       })
@@ -138,7 +140,7 @@ export function sessionContract(name: string, open: OpenStore): void {
       const properties = Buffer.from([38, 0, 1, 107, 0, 1, 118])
       const store = await again(t, async (store) => {
         const { sessionLog: log, journal } = store
-        log.opened(1, 'pump', 60, undefined)
+        log.opened(1, 'pump', 60, undefined, '')
         let routing = Number.POSITIVE_INFINITY
         journal.routedBy(() => routing)
         const messages = ['waits', 'sent', 'released', 'acknowledged'].map((text) =>
@@ -187,7 +189,7 @@ export function sessionContract(name: string, open: OpenStore): void {
     test(`${name}, ${ending}: what comes after a restart goes on from there, and a second restart finds both`, async (t) => {
       const folder = newFolder(t)
       const first = await open(t, folder)
-      first.sessionLog.opened(1, 'pump', 60, undefined)
+      first.sessionLog.opened(1, 'pump', 60, undefined, '')
       const old = routed(first, 't', 'old')
       const sent = first.sessionLog.owed(1, owedOf(old), 5, false)
       first.sessionLog.received(1, 1)
@@ -206,7 +208,7 @@ export function sessionContract(name: string, open: OpenStore): void {
 
     test(`${name}, ${ending}: stored messages that were perhaps not handed on are named, and no others`, async (t) => {
       const store = await again(t, async (store) => {
-        store.sessionLog.opened(1, 'someone who may be owed them', 60, undefined)
+        store.sessionLog.opened(1, 'someone who may be owed them', 60, undefined, '')
         let oldest = Number.POSITIVE_INFINITY
         store.journal.routedBy(() => oldest)
         routed(store, 't', 'handed on')

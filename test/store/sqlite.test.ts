@@ -1,17 +1,16 @@
 // The SQLite store: the contract, and what only a file on disk can go through.
 import assert from 'node:assert/strict'
-import { spawn, spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import Database from 'better-sqlite3'
 import { Refusal, refusals } from '../../hub/errors.ts'
 import { limits, MiB } from '../../hub/limits.ts'
 import { frameFlags } from '../../hub/store/store.ts'
-import { atEnd } from '../kit/at-end.ts'
 import { storeContract } from './contract.ts'
-import { Diary, newFolder, openIn, pointsOf, publish, reading, stored } from './kit.ts'
+import { Diary, mountTmpfs, newFolder, openIn, pointsOf, publish, reading, stored } from './kit.ts'
 import { pastContract } from './past-contract.ts'
 import { sessionContract } from './session-contract.ts'
 import { copyAsKilled, rollAll } from './telemetry/inside.ts'
@@ -63,7 +62,7 @@ test('a database from a newer Mooring is refused with a sentence that names both
   const folder = newFolder(t)
   await (await openIn(t, folder)).close()
   change(folder, 'PRAGMA user_version = 99')
-  await assert.rejects(openIn(t, folder), /schema version 99, and this Mooring knows versions up to 5/)
+  await assert.rejects(openIn(t, folder), /schema version 99, and this Mooring knows versions up to 8/)
   assert.equal(query(folder, 'PRAGMA user_version'), 99)
 })
 
@@ -206,16 +205,6 @@ test('a full disk refuses what comes, keeps what was stored, and takes new messa
     'its device came with a batch that failed, and is on record all the same',
   )
 })
-
-function mountTmpfs(t: TestContext, folder: string, bytes: number): boolean {
-  const mount = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', folder])
-  if (mount.status !== 0) {
-    t.skip(`a small file system cannot be mounted here (${mount.error?.message ?? mount.stderr.toString().trim()})`)
-    return false
-  }
-  atEnd(t, () => spawnSync('umount', ['-l', folder]))
-  return true
-}
 
 /** As a device would: again until it is taken. The disk is looked at once a second. */
 async function untilStored(attempt: () => Promise<unknown>): Promise<void> {

@@ -2,7 +2,7 @@
 import type { DeviceId } from '../../../devices/device.ts'
 import { limits } from '../../limits.ts'
 import type { Changes, Watch } from '../store.ts'
-import type { SeriesState } from './device-state.ts'
+import type { DeviceState, SeriesState } from './device-state.ts'
 
 const everyMs = 50
 
@@ -37,6 +37,11 @@ export class ChangeFeed {
     if (series.inLine) return
     series.inLine = true
     this.#line.push(series)
+  }
+
+  /** It is deleted. */
+  forget(device: DeviceState): void {
+    this.#line = this.#line.filter((series) => series.device !== device)
   }
 
   /** Tells what waits: now, when it was quiet for long enough, else as soon as that is so. */

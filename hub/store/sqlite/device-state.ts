@@ -191,10 +191,9 @@ export class DeviceState {
   }
 }
 
-/** A member of a JSON object: "metric":{"at":Unix ms,"value":…}. */
+/** A member of a JSON object: "metric":{"at":Unix ms,"value":…}. Like all answers it says 0 for -0, which JSON.stringify does not know. */
 export function newestOf({ metric, lastMs, lastValue }: SeriesState): string {
-  const value = Object.is(lastValue, -0) ? '-0' : JSON.stringify(lastValue)
-  return `${JSON.stringify(metric)}:{"at":${lastMs},"value":${value}}`
+  return `${JSON.stringify(metric)}:{"at":${lastMs},"value":${JSON.stringify(lastValue)}}`
 }
 
 interface Room {

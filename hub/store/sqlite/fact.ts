@@ -96,6 +96,8 @@ export interface OpenedFact {
   readonly expirySeconds: number
   /** See `willToJson`. */
   readonly will: string | undefined
+  /** Left out when it is empty. */
+  readonly owner?: string | undefined
 }
 
 interface WillInJson extends Omit<Will, 'payload' | 'properties'> {

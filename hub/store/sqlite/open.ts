@@ -22,6 +22,7 @@ import type {
   StoreFigures,
   Watch,
 } from '../store.ts'
+import { SqliteAccess } from './access.ts'
 import { figure, type SharedFigures, sharedFigures } from './figures.ts'
 import { makeFolder } from './folders.ts'
 import { SqliteJournal } from './journal.ts'
@@ -88,6 +89,10 @@ export async function openSqliteStore(options: SqliteOptions): Promise<Store> {
     })
     hooks.journal = journal
     const sessions = sessionsOf(await reader.call('sessions', []))
+    const access = new SqliteAccess(await reader.call('access', []), {
+      write: (writes) => writer.call('writeAccess', [writes]),
+      look: (query, before, wanted) => reader.call('audit', [query, before, wanted]),
+    })
     const startKeeper = () => opened<KeeperFunctions>('keeper/keeper', [folder, { keep, budgetBytes }], died)
     const upkeep: Upkeep = new Upkeep(writer, startKeeper, (files) => telemetry.forget(files), died)
     const telemetry: SqliteTelemetry = new SqliteTelemetry(writer, async (flags) => {
@@ -96,7 +101,7 @@ export async function openSqliteStore(options: SqliteOptions): Promise<Store> {
     })
     const settle = async () => void (await writer.call('settleAll', []))
     const sql = new SqlProcess({ folder, clock, settle, queryMs: limits.queryMs, idleMs: sqlIdleMs })
-    return new SqliteStore(durability, found, sessions, journal, writer, reader, telemetry, upkeep, sql, figures, hooks)
+    return new SqliteStore(durability, found, sessions, journal, writer, reader, telemetry, upkeep, sql, access, figures, hooks)
   } catch (error) {
     await Promise.all([writer, reader].map((thread) => thread.stop()))
     throw error
@@ -147,6 +152,7 @@ class SqliteStore implements Store {
   readonly journal: SqliteJournal
   readonly durability: Durability
   readonly devicesAtStart: ReadonlyMap<DeviceId, number>
+  readonly lastDeviceAtStart: number
   readonly retainedAtStart: readonly Message[]
   readonly cursors: Cursors
   readonly telemetry: SqliteTelemetry
@@ -159,12 +165,13 @@ class SqliteStore implements Store {
   readonly #reader: Thread<ReaderFunctions>
   readonly #upkeep: Upkeep
   readonly sql: SqlProcess
+  readonly access: SqliteAccess
   readonly #figures: SharedFigures
   readonly #hooks: Hooks
 
   constructor(
     durability: Durability,
-    { epochs, deviceIds, deviceNumbers, retained, lastSession, unrouted, nextSeq }: Opened,
+    { epochs, deviceIds, deviceNumbers, lastDevice, retained, lastSession, unrouted, nextSeq }: Opened,
     sessions: Iterable<StoredSession>,
     journal: SqliteJournal,
     writer: Thread<WriterFunctions>,
@@ -172,12 +179,17 @@ class SqliteStore implements Store {
     telemetry: SqliteTelemetry,
     upkeep: Upkeep,
     sql: SqlProcess,
+    access: SqliteAccess,
     figures: SharedFigures,
     hooks: Hooks,
   ) {
     this.durability = durability
     this.journal = journal
     this.devicesAtStart = new Map(deviceIds.map((id, at) => [id, deviceNumbers[at]!]))
+    this.lastDeviceAtStart = Math.max(
+      lastDevice,
+      deviceNumbers.reduce((most, number) => Math.max(most, number), 0),
+    )
     this.retainedAtStart = retained.map(retainedMessage)
     this.cursors = new Cursors(epochs)
     this.sessionLog = new SqliteSessionLog(journal)
@@ -190,6 +202,7 @@ class SqliteStore implements Store {
     this.telemetry = telemetry
     this.#upkeep = upkeep
     this.sql = sql
+    this.access = access
     this.#figures = figures
     this.#hooks = hooks
   }
@@ -209,6 +222,16 @@ class SqliteStore implements Store {
   async describe(id: DeviceId, change: DeviceChange): Promise<Device | undefined> {
     const isOnRecord = await this.#writer.call('describe', [id, change])
     return isOnRecord ? this.device(id) : undefined
+  }
+
+  async deleteDevice(id: DeviceId): Promise<boolean> {
+    const deletion = await this.#writer.call('beginDeletion', [id, this.journal.newestSeq])
+    if (deletion === undefined) return false
+    // What was on its way reaches the disk, or fails, and is passed over.
+    await new Promise<void>((resolve) => this.journal.after({ stored: () => resolve(), failed: () => resolve() }, 0))
+    // It is gone already. Files that cannot be written now, because a backup reads them or the disk is full, are tried again each second.
+    await this.#upkeep.finishDeletion(deletion).catch(() => {})
+    return true
   }
 
   async status({ seal }: { readonly seal: boolean }): Promise<StoreStatus> {
@@ -278,6 +301,7 @@ class SqliteStore implements Store {
 
   async close(): Promise<void> {
     await this.journal.close()
+    await this.access.close()
     await this.sql.close()
     await this.#upkeep.close()
     await this.telemetry.close()

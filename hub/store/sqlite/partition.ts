@@ -3,6 +3,7 @@
 // The keeper alone writes it, and other threads read it meanwhile. It is no WAL database: at rest it is one file and can be copied as it is.
 import { existsSync } from 'node:fs'
 import Database, { SqliteError } from 'better-sqlite3'
+import { MiB } from '../../limits.ts'
 
 /** `PRAGMA application_id` of such a file: "Moor" in ASCII. */
 const applicationId = 0x4d6f6f72
@@ -54,6 +55,9 @@ const tables = `
   INSERT INTO marks VALUES (${totalKey}, 0);
 `
 
+/** A file in which something was forgotten is written anew up to this size, half a second: SQLite leaves copies of rows that it moved. */
+const writtenAnewMax = 64 * MiB
+
 export class Partition {
   readonly path: string
   readonly #db: Database.Database
@@ -81,6 +85,8 @@ export class Partition {
       db.pragma('journal_mode = TRUNCATE')
       db.pragma('synchronous = FULL')
       db.pragma('cache_size = -16384')
+      // Chunks are replaced by longer ones all the time: what they said must not outlive their device on pages that are free.
+      db.pragma('secure_delete = ON')
       return new Partition(path, db)
     } catch (error) {
       db.close()
@@ -170,6 +176,20 @@ export class Partition {
     this.#sql.grow.run(-count)
   }
 
+  /** Removes all chunks of these series, those put aside as well, and these marks. False when there were no chunks: then nothing is written for them. */
+  forget(series: readonly number[], marks: readonly number[]): boolean {
+    const numbers = JSON.stringify(series)
+    let removed = 0
+    this.write(() => {
+      const points = this.#sql.pointsOf.get(numbers)!
+      removed = this.#sql.removeSeries.run({ numbers }).changes
+      if (removed > 0) this.#sql.grow.run(-points)
+      for (const key of marks) this.#sql.unmark.run(key)
+    })
+    if (removed > 0 && this.totals().bytes <= writtenAnewMax) this.#writeAnew()
+    return removed > 0
+  }
+
   /** A mark is a number under a key from 0 on: of raw partitions, the series whose rollups do not have all of it. */
   mark(key: number, value = 0): void {
     this.#sql.mark.run(key, value)
@@ -211,6 +231,10 @@ export class Partition {
     if (pageNow !== pageBytes && free * 5 < pages) return
     const { count, bytes } = this.#sql.chunkBytes.get()!
     this.#db.pragma(`page_size = ${bestPageBytes(count, bytes / Math.max(count, 1))}`)
+    this.#writeAnew()
+  }
+
+  #writeAnew(): void {
     try {
       this.#db.exec('VACUUM')
     } catch (error) {
@@ -261,6 +285,12 @@ function statements(db: Database.Database) {
       FROM chunks WHERE series = ?`),
     insert: db.prepare('INSERT INTO chunks (series, start_ms, end_ms, count, bytes) VALUES (?, ?, ?, ?, ?)'),
     remove: db.prepare('DELETE FROM chunks WHERE id = ?'),
+    pointsOf: db
+      .prepare<[string], number>('SELECT coalesce(sum(count), 0) FROM chunks WHERE series IN (SELECT value FROM json_each(?))')
+      .pluck(),
+    removeSeries: db.prepare<{ readonly numbers: string }>(
+      'DELETE FROM chunks WHERE series IN (SELECT value FROM json_each($numbers) UNION ALL SELECT -value FROM json_each($numbers))',
+    ),
     putAside: db.prepare('UPDATE chunks SET series = -series WHERE id = ?'),
     aside: db.prepare<Range, ChunkSpan>(`
       SELECT id, start_ms AS startMs, end_ms AS endMs, count FROM chunks

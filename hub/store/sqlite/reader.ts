@@ -3,7 +3,10 @@
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import type { Device, DeviceId, Latest, Tags } from '../../../devices/device.ts'
+import type { AccessRecord, AuditQuery } from '../access.ts'
 import type { DeviceQuery, PastPage, PastQuery, StoredDelivery } from '../store.ts'
+import { readAccess } from './access-rows.ts'
+import { type AuditLook, AuditReader } from './audit-log.ts'
 import { pageOfDevices } from './device-rows.ts'
 import { type LastLook, Past } from './past.ts'
 import { OwedReader, readSessions, type SessionColumns } from './session-rows.ts'
@@ -22,6 +25,8 @@ export interface ReaderFunctions {
   past(query: PastQuery): PastPage
   last(filters: readonly string[], count: number, toSeq: number): LastLook
   seqAt(ms: number): number
+  access(): AccessRecord[]
+  audit(query: AuditQuery, before: number, wanted: number): AuditLook
   close(): void
 }
 
@@ -42,6 +47,7 @@ class Reader {
   readonly #db: Database.Database
   readonly #owed: OwedReader
   readonly #past: Past
+  readonly #audit: AuditReader
   readonly #sql
 
   constructor(folder: string) {
@@ -49,6 +55,7 @@ class Reader {
     this.#db.pragma('busy_timeout = 2000')
     this.#owed = new OwedReader(this.#db)
     this.#past = new Past(this.#db)
+    this.#audit = new AuditReader(this.#db)
     this.#sql = {
       device: this.#db.prepare<[string], DeviceRow>(`
         SELECT number, id, name, type, tags, created_ms AS createdAt, last_seen_ms AS lastSeenAt,
@@ -88,6 +95,14 @@ class Reader {
     return this.#atOneMoment(() => this.#past.seqAt(ms))
   }
 
+  access(): AccessRecord[] {
+    return readAccess(this.#db)
+  }
+
+  audit(query: AuditQuery, before: number, wanted: number): AuditLook {
+    return this.#atOneMoment(() => this.#audit.look(query, before, wanted))
+  }
+
   close(): void {
     this.#db.close()
   }
@@ -124,5 +139,7 @@ serve({
   past: (query) => opened().past(query),
   last: (filters, count, toSeq) => opened().last(filters, count, toSeq),
   seqAt: (ms) => opened().seqAt(ms),
+  access: () => opened().access(),
+  audit: (query, before, wanted) => opened().audit(query, before, wanted),
   close: () => opened().close(),
 } satisfies ReaderFunctions)

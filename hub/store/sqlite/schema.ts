@@ -158,6 +158,35 @@ const steps: readonly string[] = [
   UPDATE series SET newest = json_quote(metric) || ':{"at":' || iif(last_ms = CAST(last_ms AS INTEGER), CAST(last_ms AS INTEGER), last_ms)
     || ',"value":' || newest || '}';
   `,
+  `
+  CREATE TABLE access (                 -- who may come in: what is removed or replaced leaves no trace (access-rows.ts)
+    kind TEXT NOT NULL,
+    id   TEXT NOT NULL,
+    body TEXT NOT NULL,                 -- JSON
+    PRIMARY KEY (kind, id)
+  ) WITHOUT ROWID, STRICT;
+
+  CREATE TABLE audit (                  -- who did what; without an index, see audit-log.ts
+    id           INTEGER PRIMARY KEY,   -- without gaps: the oldest go first, and the newest never goes
+    at_ms        REAL NOT NULL,
+    who          TEXT NOT NULL,
+    from_address TEXT NOT NULL,
+    action       TEXT NOT NULL,
+    target       TEXT NOT NULL,
+    outcome      TEXT NOT NULL,         -- done, refused
+    detail       TEXT NOT NULL
+  ) STRICT;
+
+  CREATE TABLE deletions (              -- of devices, as long as something of one may be left (deletions.ts)
+    device   INTEGER PRIMARY KEY,
+    id       TEXT NOT NULL,
+    last_seq INTEGER NOT NULL,
+    series   TEXT NOT NULL              -- JSON, numbers
+  ) STRICT;
+  `,
+  `
+  ALTER TABLE sessions ADD COLUMN owner TEXT NOT NULL DEFAULT '';  -- whom it belongs to, such as device/pump-1; empty: an anonymous client
+  `,
 ]
 
 /** Brings the file to the version of this code. A file from newer code is left alone, with an error that names both versions. */

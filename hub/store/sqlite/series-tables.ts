@@ -1,9 +1,10 @@
 // In the writer thread: the statements behind series.ts. One call of `write` is one transaction.
 import type { Database } from 'better-sqlite3'
 import type { DeviceId, Latest } from '../../../devices/device.ts'
+import { lastSeriesName } from './deletions.ts'
 import { type DeviceState, newestOf, type SeriesState } from './device-state.ts'
 import { headsOf } from './heads.ts'
-import { setMeta } from './meta.ts'
+import { metaOf, setMeta } from './meta.ts'
 import type { RetainedChange } from './series.ts'
 import type { JournalTrimmer } from './trimmer.ts'
 
@@ -17,7 +18,8 @@ export class SeriesTables {
     this.#db = db
     this.#trimmer = trimmer
     this.#sql = statements(db)
-    this.#lastSeriesId = db.prepare<[], number>('SELECT coalesce(max(id), 0) FROM series').pluck().get()!
+    const lastOnRecord = db.prepare<[], number>('SELECT coalesce(max(id), 0) FROM series').pluck().get()!
+    this.#lastSeriesId = Math.max(lastOnRecord, metaOf(db, lastSeriesName))
   }
 
   newSeriesId(): number {

@@ -7,6 +7,7 @@ import type { DeviceId } from '../../../devices/device.ts'
 import type { Points } from '../../../devices/telemetry.ts'
 import { limits, MiB } from '../../limits.ts'
 import type { ChangeFeed } from './changes.ts'
+import { type Deletion, prefixOf } from './deletions.ts'
 import { DeviceState } from './device-state.ts'
 import { SeriesTables } from './series-tables.ts'
 import type { JournalTrimmer } from './trimmer.ts'
@@ -122,6 +123,24 @@ export class SeriesBook {
     const before = this.#retained.get(change.topic)
     this.#gatheredBytes += bytesOf(change) - (before === undefined ? 0 : bytesOf(before))
     this.#retained.set(change.topic, change)
+  }
+
+  /** The device is deleted: nothing that waits of it is written. */
+  forget({ device: number, id, lastSeq }: Deletion): void {
+    const device = this.#devices.get(number)
+    if (device !== undefined) {
+      this.#devices.delete(number)
+      this.#byId.delete(id)
+      this.#seriesHeld -= device.series.length + 1
+      if (this.#dirty.delete(device)) this.#gatheredBytes -= device.bytes
+      this.#changes.forget(device)
+    }
+    const prefix = prefixOf(id)
+    for (const change of this.#retained.values()) {
+      if (change.seq > lastSeq || !change.topic.startsWith(prefix)) continue
+      this.#retained.delete(change.topic)
+      this.#gatheredBytes -= bytesOf(change)
+    }
   }
 
   /** Recomputes who is watched after `ChangeFeed.watch`. */

@@ -37,6 +37,7 @@ export class SessionChanges {
   readonly sinceMs = performance.now()
   lastSeq = 0
   clientId: string | undefined
+  owner = ''
   expirySeconds: number | undefined
   /** JSON; null: it has none any more. */
   will: string | null | undefined
@@ -173,8 +174,9 @@ export class SessionBook {
   #change(session: SessionChanges, cursor: FrameCursor): boolean {
     switch (cursor.flags) {
       case factKinds.opened: {
-        const { expirySeconds, will } = jsonOf<OpenedFact>(cursor)
+        const { expirySeconds, will, owner } = jsonOf<OpenedFact>(cursor)
         session.clientId = cursor.topic()
+        session.owner = owner ?? ''
         session.expirySeconds = expirySeconds
         session.will = will ?? null
         session.awayMs = null

@@ -14,9 +14,9 @@ export class SqliteSessionLog implements SessionLog {
     this.#journal = journal
   }
 
-  opened(session: number, clientId: string, expirySeconds: number, will: Will | undefined): void {
+  opened(session: number, clientId: string, expirySeconds: number, will: Will | undefined, owner: string): void {
     const inJson = will === undefined ? undefined : willToJson(will)
-    this.#tellJson(session, factKinds.opened, clientId, { expirySeconds, will: inJson } satisfies OpenedFact)
+    this.#tellJson(session, factKinds.opened, clientId, { expirySeconds, will: inJson, owner: owner || undefined } satisfies OpenedFact)
   }
 
   left(session: number, expirySeconds: number, keepsWill: boolean): void {

@@ -15,6 +15,7 @@ const portion = 10_000
 export interface SessionColumns {
   readonly numbers: string
   readonly clientIds: string
+  readonly owners: string
   readonly expirySeconds: string
   readonly awayMs: string
   readonly wills: string
@@ -40,8 +41,8 @@ export function readSessions(db: Database): SessionColumns[] {
     .prepare<[number, number], number>('SELECT max(number) FROM (SELECT number FROM sessions WHERE number > ? ORDER BY number LIMIT ?)')
     .pluck()
   const sessions = db.prepare<[number, number], Omit<SessionColumns, 'subscriptions' | 'received'>>(`
-    SELECT json_group_array(number) AS numbers, json_group_array(client_id) AS clientIds, json_group_array(expiry_s) AS expirySeconds,
-      json_group_array(away_ms) AS awayMs, json_group_array(will) AS wills, json_group_array(followed_seq) AS followedSeqs,
+    SELECT json_group_array(number) AS numbers, json_group_array(client_id) AS clientIds, json_group_array(owner) AS owners,
+      json_group_array(expiry_s) AS expirySeconds, json_group_array(away_ms) AS awayMs, json_group_array(will) AS wills, json_group_array(followed_seq) AS followedSeqs,
       json_group_array(owed_count) AS owedCounts,
       json_group_array(owed_bytes) AS owedBytes, json_group_array(owed_shared) AS owedShared
     FROM (SELECT * FROM sessions WHERE number > ? AND number <= ? ORDER BY number)`)
@@ -71,6 +72,7 @@ export function* sessionsOf(portions: Iterable<SessionColumns>): Generator<Store
 function* sessionsIn(columns: SessionColumns): Generator<StoredSession> {
   const numbers = parsed<number>(columns.numbers)
   const clientIds = parsed<string>(columns.clientIds)
+  const owners = parsed<string>(columns.owners)
   const expirySeconds = parsed<number>(columns.expirySeconds)
   const awayMs = parsed<number>(columns.awayMs)
   const wills = parsed<string | null>(columns.wills)
@@ -97,6 +99,7 @@ function* sessionsIn(columns: SessionColumns): Generator<StoredSession> {
     yield {
       number,
       clientId: clientIds[at]!,
+      owner: owners[at]!,
       expirySeconds: expirySeconds[at]!,
       awayMs: awayMs[at]!,
       will: will === null || will === undefined ? undefined : willOfJson(will),

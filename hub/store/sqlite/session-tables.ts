@@ -48,8 +48,8 @@ export class SessionTables {
   }
 
   #writeSession(session: SessionChanges, refs: References): void {
-    const { number, clientId, expirySeconds, will, awayMs, followedSeq, lastSeq, subscriptions, received } = session
-    if (clientId !== undefined) this.#sql.openSession.run(number, clientId, expirySeconds, awayMs ?? null, will ?? null, lastSeq)
+    const { number, clientId, owner, expirySeconds, will, awayMs, followedSeq, lastSeq, subscriptions, received } = session
+    if (clientId !== undefined) this.#sql.openSession.run(number, clientId, owner, expirySeconds, awayMs ?? null, will ?? null, lastSeq)
     else {
       this.#sql.touchSession.run(lastSeq, number)
       if (awayMs !== undefined) this.#sql.leaveSession.run(expirySeconds, awayMs, number)
@@ -122,8 +122,8 @@ function statements(db: Database) {
   return {
     flushedSeq: db.prepare<[number], number>('SELECT flushed_seq FROM sessions WHERE number = ?').pluck(),
     openSession: db.prepare(`
-      INSERT INTO sessions (number, client_id, expiry_s, away_ms, will, flushed_seq) VALUES (?, ?, ?, ?, ?, ?)
-      ON CONFLICT (number) DO UPDATE SET expiry_s = excluded.expiry_s, away_ms = excluded.away_ms, will = excluded.will,
+      INSERT INTO sessions (number, client_id, owner, expiry_s, away_ms, will, flushed_seq) VALUES (?, ?, ?, ?, ?, ?, ?)
+      ON CONFLICT (number) DO UPDATE SET owner = excluded.owner, expiry_s = excluded.expiry_s, away_ms = excluded.away_ms, will = excluded.will,
         flushed_seq = excluded.flushed_seq`),
     touchSession: db.prepare('UPDATE sessions SET flushed_seq = ? WHERE number = ?'),
     leaveSession: db.prepare('UPDATE sessions SET expiry_s = ?, away_ms = ? WHERE number = ?'),

@@ -1,5 +1,6 @@
 // On the loop: what has to be done to the series again and again, one piece after the other. The keeper thread changes partitions, then
 // the writer thread puts it on record, and only then goes what is not needed any more.
+import type { Deletion } from './deletions.ts'
 import type { KeeperFunctions } from './keeper/keeper.ts'
 import type { Rolled } from './keeper/roller.ts'
 import type { KeeperStatus } from './keeper/status-reader.ts'
@@ -63,6 +64,11 @@ export class Upkeep {
     })
   }
 
+  /** Resolves when nothing is left of the device, but what the journal has. */
+  async finishDeletion(deletion: Deletion): Promise<void> {
+    await this.#inTurn(async () => this.#finishDeletion(await this.keeper(), deletion))
+  }
+
   async status(): Promise<KeeperStatus> {
     return (await this.keeper()).call('status', [])
   }
@@ -103,6 +109,7 @@ export class Upkeep {
       if (sealed === undefined) break
       await this.#writer.call('sealed', [sealed])
     }
+    for (const deletion of await this.#writer.call('deletions', [])) await this.#finishDeletion(keeper, deletion)
     for (let step = 0; step < stepsPerRound && this.#isSettled; step += 1) if (!(await this.#roll(keeper, 'rollDue'))) break
     for (let step = 0; step < stepsPerRound && !this.#ended; step += 1) {
       const shed = await this.#mending(keeper, () => keeper.call('shedDue', []))
@@ -133,6 +140,18 @@ export class Upkeep {
   async #record(keeper: Thread<KeeperFunctions>, rolled: Rolled): Promise<void> {
     await this.#writer.call('rolled', [rolled])
     await keeper.call('confirmRolled', [])
+  }
+
+  /** What a crash cut is done again: removing twice changes nothing. */
+  async #finishDeletion(keeper: Thread<KeeperFunctions>, { device, series }: Deletion): Promise<void> {
+    for (let after = ''; series.length > 0; ) {
+      if (this.#ended) return
+      const forgotten = await this.#mending(keeper, () => keeper.call('forget', [series, after]))
+      if (forgotten === undefined) break
+      for (const partition of forgotten.partitions) await this.#writer.call('mended', [partition])
+      after = forgotten.last
+    }
+    await this.#writer.call('endDeletion', [device])
   }
 
   /** First on record, then the files, then those who have them open: only that gives the room back. */

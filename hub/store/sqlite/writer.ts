@@ -11,9 +11,11 @@ import { limits } from '../../limits.ts'
 import type { Epoch } from '../cursors.ts'
 import type { StoreStatus } from '../status.ts'
 import type { Durability, Watch } from '../store.ts'
+import { AccessRows, type AccessWrite } from './access-rows.ts'
 import type { PartitionRow } from './catalogue.ts'
 import { ChangeFeed } from './changes.ts'
 import { Commits } from './commits.ts'
+import { type Deletion, Deletions, lastDeviceName } from './deletions.ts'
 import { describeDevice } from './device-rows.ts'
 import { beginEpoch } from './epochs.ts'
 import { figure, type SharedFigures } from './figures.ts'
@@ -57,6 +59,7 @@ export interface Opened {
   readonly deviceIds: readonly DeviceId[]
   readonly deviceNumbers: Float64Array
   readonly retained: readonly RetainedRow[]
+  readonly lastDevice: number
   readonly lastSession: number
   readonly unrouted: readonly Message[]
 }
@@ -90,6 +93,13 @@ export interface WriterFunctions {
   dropped(files: readonly string[]): void
   /** False when there is no such device. */
   describe(id: DeviceId, change: DeviceChange): boolean
+  /** In one transaction. */
+  writeAccess(writes: readonly AccessWrite[]): void
+  /** The device is gone when it returns; its chunks are not yet. Undefined when there is none. */
+  beginDeletion(id: DeviceId, lastSeq: number): Deletion | undefined
+  deletions(): Deletion[]
+  /** Its chunks are gone. */
+  endDeletion(device: number): Promise<void>
   watch(watch: Watch): void
   signOfLife(atMs: number): void
   close(): Promise<void>
@@ -113,6 +123,8 @@ class Writer {
   readonly #commits: Commits
   readonly #records: PartitionRecords
   readonly #trimmer: JournalTrimmer
+  readonly #access: AccessRows
+  readonly #deletions: Deletions
   #committedSeq: number
   #failed: Error | undefined
   #turnPending: NodeJS.Immediate | undefined
@@ -139,6 +151,8 @@ class Writer {
     }
     this.#records = new PartitionRecords(this.#db)
     this.#trimmer = new JournalTrimmer(this.#db, journal)
+    this.#access = new AccessRows(this.#db)
+    this.#deletions = new Deletions(this.#db)
     this.#commits = new Commits(this.#db, (number) => this.#book.deviceHeld(number))
     const projectedSeq = metaOf(this.#db, 'projected_seq')
     const journalSeq = this.#db.prepare<[], number>('SELECT last_seq FROM journal ORDER BY first_seq DESC LIMIT 1').pluck().get()
@@ -151,6 +165,11 @@ class Writer {
   open(): Opened {
     replay(this.#db, this.#projection, this.#book, this.#sessions)
     leaveAll(this.#db, lastSignOfLifeMs(this.#db))
+    this.#tryFlush(() => {
+      for (const deletion of this.#deletions.underWay()) this.#book.forget(deletion)
+      this.#deletions.replayed(this.#committedSeq)
+      this.#access.writeAnew()
+    })
     const devices = this.#db.prepare<[], { id: DeviceId; number: number }>('SELECT id, number FROM devices').all()
     return {
       epochs: beginEpoch(this.#db, this.#committedSeq + 1),
@@ -158,6 +177,7 @@ class Writer {
       deviceIds: devices.map(({ id }) => id),
       deviceNumbers: Float64Array.from(devices, ({ number }) => number),
       retained: readRetained(this.#db),
+      lastDevice: metaOf(this.#db, lastDeviceName),
       lastSession: metaOf(this.#db, lastSessionName),
       unrouted: unrouted(this.#db),
     }
@@ -242,19 +262,43 @@ class Writer {
   }
 
   describe(id: DeviceId, change: DeviceChange): boolean {
-    try {
-      if (this.#failed !== undefined) throw this.#failed
+    return this.#asked(() => {
       if (!this.#makeRoom()) throw new Refusal('store-full')
-      setSynchronous(this.#db, 'fsync') // someone has said it once and will not say it again
-      return describeDevice(this.#db, id, change)
-    } catch (error) {
-      if (error instanceof Refusal) throw error
-      if (isFull(error)) throw new Refusal('store-full')
-      if (!isBusy(error)) this.#fail(error as Error)
-      throw new Refusal('store-failed', { detail: (error as Error).message })
-    } finally {
-      setSynchronous(this.#db, this.#durability)
-    }
+      try {
+        setSynchronous(this.#db, 'fsync') // someone has said it once and will not say it again
+        return describeDevice(this.#db, id, change)
+      } finally {
+        setSynchronous(this.#db, this.#durability)
+      }
+    })
+  }
+
+  /** What changes who may come in is written into the reserve as well: with a full disk, too, someone can be locked out. */
+  writeAccess(writes: readonly AccessWrite[]): void {
+    this.#asked(() => {
+      if (writes.every(({ changes }) => changes.length === 0) && !this.#makeRoom()) throw new Refusal('store-full')
+      this.#access.write(writes)
+    })
+  }
+
+  beginDeletion(id: DeviceId, lastSeq: number): Deletion | undefined {
+    return this.#asked(() => {
+      const deletion = this.#synced(() => this.#deletions.begin(id, lastSeq))
+      if (deletion !== undefined) this.#book.forget(deletion)
+      return deletion
+    })
+  }
+
+  async endDeletion(device: number): Promise<void> {
+    const deletion = this.#deletions.underWay().find((one) => one.device === device)
+    if (deletion === undefined) return
+    await this.#projection.reach(Math.min(deletion.lastSeq, this.#committedSeq))
+    this.#book.forget(deletion)
+    this.#asked(() => this.#synced(() => this.#deletions.end(deletion)))
+  }
+
+  deletions(): Deletion[] {
+    return this.#deletions.underWay()
   }
 
   watch(watch: Watch): void {
@@ -355,6 +399,19 @@ class Writer {
     }
   }
 
+  /** Somebody waits to hear what came of it. */
+  #asked<Answer>(write: () => Answer): Answer {
+    try {
+      if (this.#failed !== undefined) throw this.#failed
+      return write()
+    } catch (error) {
+      if (error instanceof Refusal) throw error
+      if (isFull(error)) throw new Refusal('store-full')
+      if (!isBusy(error)) this.#fail(error as Error)
+      throw new Refusal('store-failed', { detail: (error as Error).message })
+    }
+  }
+
   #unsynced(write: () => void): void {
     if (this.#durability === 'fsync') setSynchronous(this.#db, 'batched')
     try {
@@ -365,10 +422,10 @@ class Writer {
   }
 
   /** Whatever the durability: what comes next is on disk at once, and could not be told from the journal. */
-  #synced(write: () => void): void {
+  #synced<Answer>(write: () => Answer): Answer {
     setSynchronous(this.#db, 'fsync')
     try {
-      write()
+      return write()
     } finally {
       setSynchronous(this.#db, this.#durability)
     }
@@ -418,6 +475,10 @@ serve({
   mended: (partition) => opened().mended(partition),
   dropped: (files) => opened().dropped(files),
   describe: (id, change) => opened().describe(id, change),
+  writeAccess: (writes) => opened().writeAccess(writes),
+  beginDeletion: (id, lastSeq) => opened().beginDeletion(id, lastSeq),
+  deletions: () => opened().deletions(),
+  endDeletion: (device) => opened().endDeletion(device),
   watch: (watch) => opened().watch(watch),
   signOfLife: (atMs) => opened().signOfLife(atMs),
   close: () => opened().close(),

@@ -77,7 +77,7 @@ export function appendMessages(store: Store, round: number): void {
 /** A session takes one subscription more, is owed the state of the round, and is done with what lies three rounds back. */
 export function appendFacts(store: Store, round: number, places: Map<number, number>): void {
   const { sessionLog } = store
-  if (round === 1) sessionLog.opened(watcher, 'watcher', 3600, undefined)
+  if (round === 1) sessionLog.opened(watcher, 'watcher', 3600, undefined, '')
   sessionLog.received(watcher, round)
   if (round > 2) sessionLog.forgotten(watcher, round - 2)
   sessionLog.subscribed(watcher, { filter: filterOf(round), qos: 1, noLocal: false, retainAsPublished: false, identifier: undefined })

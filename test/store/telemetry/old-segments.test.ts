@@ -24,8 +24,10 @@ function segmentOf(points: readonly Sent[]): { readonly kind: number; readonly b
 /** Takes away what the steps of the schema since then added. */
 const backToVersion3 = `
   DROP TABLE heads; DROP TABLE partitions; DROP TABLE damaged_heads; DROP INDEX devices_due;
+  DROP TABLE access; DROP TABLE audit; DROP TABLE deletions;
   ALTER TABLE devices DROP COLUMN head_rows; ALTER TABLE devices DROP COLUMN head_depth;
   ALTER TABLE series RENAME COLUMN newest TO last_value;
+  ALTER TABLE sessions DROP COLUMN owner;
   ALTER TABLE devices DROP COLUMN type; ALTER TABLE devices DROP COLUMN tags;
   CREATE TABLE segments (
     id INTEGER PRIMARY KEY, series INTEGER NOT NULL, first_ms REAL NOT NULL, last_ms REAL NOT NULL,

@@ -1,12 +1,12 @@
 // The keeper thread: the only one that writes partitions. It does what it is asked a piece at a time and says what came of it; the writer
 // puts that on record (upkeep.ts joins the two).
-import { rmSync } from 'node:fs'
+import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { type Retention, ruleFor } from '../../../retention.ts'
-import { Catalogue, type PartitionRow, seriesFolder } from '../catalogue.ts'
+import { Catalogue, defaultKeep, type PartitionRow, seriesFolder } from '../catalogue.ts'
 import { headTimesIn } from '../heads.ts'
-import { PartitionDamaged } from '../integrity/damage.ts'
+import { naming, PartitionDamaged } from '../integrity/damage.ts'
 import { unlessHeld } from '../integrity/hold.ts'
 import { mend } from '../integrity/mend.ts'
 import { Scrub } from '../integrity/scrub.ts'
@@ -34,12 +34,22 @@ export interface KeeperFunctions {
   remove(files: readonly string[]): void
   /** A partition whose file turned out damaged gets a new one. Undefined when there is none. */
   mendDue(): PartitionRow | undefined
+  /** Removes the chunks of these series from some of the partitions behind the file `after`; undefined after the last. */
+  forget(series: readonly number[], after: string): Forgotten | undefined
   /** Reads on through what is stored. */
   scrub(): void
   close(): void
 }
 
+/** Partitions that chunks were removed from, and the file up to which all were looked at. */
+export interface Forgotten {
+  readonly partitions: readonly PartitionRow[]
+  readonly last: string
+}
+
 const partitionsOpen = 16
+/** Between two calls others are served. */
+const filesAtATime = 8
 
 class Keeper {
   readonly #db: Database.Database
@@ -123,6 +133,24 @@ class Keeper {
     return undefined
   }
 
+  forget(series: readonly number[], after: string): Forgotten | undefined {
+    return this.#noting(() => {
+      const behind = this.#catalogue.all().filter(({ file, state }) => state !== 'gone' && file > after)
+      const rows = behind.sort((a, b) => (a.file < b.file ? -1 : 1)).slice(0, filesAtATime)
+      if (rows.length === 0) return undefined
+      const partitions = rows.flatMap((row) => naming(row.file, () => this.#forgetIn(row, series)))
+      return { partitions, last: rows.at(-1)!.file }
+    })
+  }
+
+  #forgetIn(row: PartitionRow, series: readonly number[]): PartitionRow[] {
+    if (!existsSync(join(this.#folder, row.file))) return []
+    const partition = this.#partitions.get(row.file)!
+    // The marks of rollups are checksums of what was added last, and say nothing of it.
+    const marks = row.tier === 'raw' ? series : []
+    return partition.forget(series, marks) ? [{ ...row, ...partition.totals() }] : []
+  }
+
   scrub(): void {
     this.#removeUnlessHeld()
     this.#scrub.step(Date.now())
@@ -141,8 +169,8 @@ class Keeper {
       'SELECT metric, type FROM series JOIN devices ON devices.number = series.device WHERE series.id = ?',
     )
     return (series) => {
-      const { metric, type } = named.get(series)!
-      return ruleFor(rules, metric, type)
+      const one = named.get(series)
+      return one === undefined ? defaultKeep : ruleFor(rules, one.metric, one.type) // of a device that was deleted meanwhile
     }
   }
 
@@ -193,6 +221,7 @@ serve({
   status: () => opened().status(),
   remove: (files) => opened().remove(files),
   mendDue: () => opened().mendDue(),
+  forget: (series, after) => opened().forget(series, after),
   scrub: () => opened().scrub(),
   close: () => opened().close(),
 } satisfies KeeperFunctions)

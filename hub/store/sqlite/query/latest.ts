@@ -5,12 +5,16 @@ import type { Database } from 'better-sqlite3'
 import type { DeviceId } from '../../../../devices/device.ts'
 import { limits } from '../../../limits.ts'
 import type { LatestPage, LatestQuery } from '../../telemetry.ts'
+import { deletionsName } from '../deletions.ts'
+import { metaOf } from '../meta.ts'
 import { handingOver } from '../thread.ts'
 import { deviceCondition } from './selections.ts'
 
 /** One page of devices by number, in the order of their ids. */
 export interface LatestDevices {
   readonly numbers: Float64Array
+  /** How many devices were deleted by then. */
+  readonly deletions: number
   /** Where the next page goes on. */
   readonly next: DeviceId | undefined
 }
@@ -44,11 +48,13 @@ export class LatestReader {
       .all(after, ...values, limit + 1)
     const page = Float64Array.from(numbers.slice(0, limit))
     const next = numbers.length > limit ? this.#idOf(page.at(-1)!) : undefined
-    return { numbers: page, next }
+    return { numbers: page, deletions: metaOf(this.#db, deletionsName), next }
   }
 
   /** `next` as `devices` gave it; the page ends earlier when it would be too long. */
-  page({ numbers, next }: LatestDevices, moved: Moved, metrics: readonly string[] | undefined): LatestPage {
+  page(devices: LatestDevices, moved: Moved, metrics: readonly string[] | undefined): LatestPage {
+    const { next } = devices
+    const numbers = devices.deletions === metaOf(this.#db, deletionsName) ? devices.numbers : this.#onRecord(devices.numbers)
     const placeOf = new Map<number, number>()
     for (const [place, number] of moved.numbers.entries()) placeOf.set(number, place)
     const stored = this.#entries(metrics)
@@ -78,6 +84,13 @@ export class LatestReader {
 
   #idOf(number: number): DeviceId | undefined {
     return this.#db.prepare<[number], DeviceId>('SELECT id FROM devices WHERE number = ?').pluck().get(number)
+  }
+
+  #onRecord(numbers: Float64Array): Float64Array {
+    const statement = this.#db
+      .prepare<[string], number>('SELECT number FROM json_each(?) AS page CROSS JOIN devices ON devices.number = page.value')
+      .pluck()
+    return Float64Array.from(statement.all(`[${numbers.join()}]`))
   }
 
   /** The entries of the devices in this order, put together by SQLite: as rows, ten thousand of them would be most of the work. */

@@ -85,7 +85,7 @@ class Queries {
   }
 
   latest(devices: LatestDevices, moved: Moved, metrics: readonly string[] | undefined): LatestPage {
-    return withJson(this.#latest.page(devices, moved, metrics))
+    return withJson(this.#db.transaction(() => this.#latest.page(devices, moved, metrics))())
   }
 
   points(query: PointsQuery, place: number): PointsPage {
