@@ -7,17 +7,21 @@ import {
   age,
   anonymous,
   type Kind,
+  names as nameList,
   networks,
   oneOf,
   origins,
   orOff,
   path,
   pathOrNone,
+  perSecond,
   port,
   portOffOrAuto,
   portOrOff,
   secondsUpTo,
   sizeFrom,
+  text,
+  urlOrNone,
   yes,
 } from './kinds.ts'
 import { retention } from './retention.ts'
@@ -65,6 +69,47 @@ export const settings = {
   tlsKey: setting('tls-key', '', pathOrNone, 'its private key, PEM'),
   tlsCa: setting('tls-ca', '', pathOrNone, 'certificates of those who issue to clients, PEM; with it clients are asked for theirs'),
   tlsCrl: setting('tls-crl', '', pathOrNone, 'what they have revoked, PEM'),
+  tlsNames: setting(
+    'tls-names',
+    'nobody',
+    oneOf('nobody', 'common-name', 'dns', 'uri'),
+    'which name in a certificate of --tls-ca is the id of the device that shows it; nobody: only certificates that are credentials let in',
+  ),
+  jwtKeys: setting(
+    'jwt-keys',
+    '',
+    urlOrNone,
+    'JWKS of an issuer whose tokens (JWT) let in, https:// alone; taken again when it changes. Needs --jwt-issuer and --jwt-audience',
+  ),
+  jwtIssuer: setting('jwt-issuer', '', text, 'iss of its tokens, letter by letter'),
+  jwtAudience: setting('jwt-audience', '', text, 'aud of its tokens, so that those for somebody else are not for the hub'),
+  jwtFor: setting('jwt-for', 'device', oneOf('device', 'key'), 'what its tokens are for: devices, or programs as keys are'),
+  jwtClaim: setting('jwt-claim', 'sub', text, 'claim that names the device or the program'),
+  jwtRole: setting('jwt-role', 'device', text, 'role of who comes by such a token'),
+  jwtRoleClaim: setting('jwt-role-claim', '', text, 'claim that names another role, one of --jwt-roles'),
+  jwtRoles: setting('jwt-roles', '', nameList, 'roles that --jwt-role-claim may give'),
+  authUrl: setting(
+    'auth-url',
+    '',
+    urlOrNone,
+    'service that is asked about user names the hub does not know, https:// or this machine; a POST of clientId, username, password, address',
+  ),
+  authSecret: setting('auth-secret', '', text, 'Authorization field sent to it; better as MOORING_AUTH_SECRET than as a flag'),
+  authRole: setting('auth-role', 'device', text, 'role of who it lets in without naming one'),
+  authRoles: setting('auth-roles', '', nameList, 'roles that it may name'),
+  identityRate: setting(
+    'identity-rate',
+    '1000',
+    orOff(perSecond),
+    'messages a second that one device or key may publish on average; nothing is counted of who comes without credentials',
+  ),
+  identityBytes: setting('identity-bytes', '4M', orOff(sizeFrom('1M')), 'and bytes a second'),
+  identitySavedMs: setting(
+    'identity-saved',
+    '10m',
+    age,
+    'what it did not use is saved up for so long, for a device that was without a network',
+  ),
   trustedProxy: setting(
     'trusted-proxy',
     '',
@@ -139,9 +184,9 @@ export interface Configuration {
 const names = Object.keys(settings) as SettingName[]
 const defaultFile = 'mooring.toml'
 
-/** MOORING_* variables that are not for the hub: what tests read, and what Kubernetes sets for a service of this name (`tcp://…` is its too). */
+/** MOORING_* variables that are not for the hub: the key of the command line, what tests read, and what Kubernetes sets for a service of this name (`tcp://…` is its too). */
 const foreignVariables =
-  /^MOORING_((TEST|FUZZ|HOP|KILL|POWER|SIMULATION|TELEMETRY)_|(.+_)?SERVICE_(HOST|PORT)|(.+_)?PORT_\d+_(TCP|UDP|SCTP))/
+  /^MOORING_(KEY$|(TEST|FUZZ|HOP|KILL|POWER|SECURITY|SIMULATION|TELEMETRY)_|(.+_)?SERVICE_(HOST|PORT)|(.+_)?PORT_\d+_(TCP|UDP|SCTP))/
 
 /** Flags win over the environment, the environment over the file, the file over the default. Throws `SettingError`. */
 export function readConfiguration(argv: readonly string[], environment: Readonly<Record<string, string | undefined>>): Configuration {
@@ -305,11 +350,18 @@ export function helpText(): string {
   ].join('\n')
 }
 
+/** Their values are nobody's to see. */
+const secrets: readonly SettingName[] = ['authSecret']
+
 /** What `--check` prints. */
 export function checkText({ settings: values, sources }: Configuration): string {
-  const rows = names.map((name) => [settings[name].flag, String(values[name]), sources[name]] as const)
+  const rows = names.map((name) => [settings[name].flag, shown(name, String(values[name])), sources[name]] as const)
   const widths = [0, 1].map((column) => Math.max(...rows.map((row) => (row[column] as string).length)))
   return rows
     .map(([flag, value, source]) => `${flag.padEnd(widths[0] as number)}  ${value.padEnd(widths[1] as number)}  ${source}`)
     .join('\n')
+}
+
+function shown(name: SettingName, value: string): string {
+  return secrets.includes(name) && value !== '' ? '(not shown)' : value
 }

@@ -81,7 +81,152 @@ export const refusals = {
     http: 401,
     ws: 1008,
     retry: false,
-    sentence: 'Anonymous clients from {address} are not let in; start the hub with --allow-anonymous to allow them.',
+    sentence:
+      'Anonymous clients from {address} are not let in. A credential is made on the machine of the hub: npx mooring credentials create DEVICE.',
+  },
+  'not-allowed': {
+    mqtt: 0x87,
+    http: 403,
+    ws: 1008,
+    retry: false,
+    sentence: 'These credentials do not allow to {action} {topic}; GET /v1/permissions/explain says which rule decides.',
+  },
+  // One sentence for all of it: which half was wrong helps only those who guess.
+  'bad-credentials': {
+    mqtt: 0x86,
+    http: 401,
+    ws: 1008,
+    retry: false,
+    sentence: 'The credentials are not right, or not valid now. Which of the two, and which part, is not said.',
+  },
+  'client-id-not-yours': {
+    mqtt: 0x85,
+    http: 403,
+    ws: 1008,
+    retry: false,
+    sentence: 'The client identifier is not for these credentials; a device uses its device id, alone or followed by : and anything.',
+  },
+  'device-known': { mqtt: 0x83, http: 409, ws: 1008, retry: false, sentence: 'There is a device {id} on record already.' },
+  'device-disabled': {
+    mqtt: 0x87,
+    http: 403,
+    ws: 1008,
+    retry: false,
+    sentence: 'The device {device} is disabled; an operator can enable it.',
+  },
+  'too-many-failures': {
+    mqtt: 0x9f,
+    http: 429,
+    ws: 1013,
+    retry: true,
+    sentence: 'Too many wrong passwords came from this address; try again in {seconds} s (limits.passwordFailuresPerAddress).',
+  },
+  'authentication-busy': {
+    mqtt: 0x97,
+    http: 503,
+    ws: 1013,
+    retry: true,
+    sentence: 'As many authentications are under way as may be (limits.{name}); try again in {seconds} s.',
+  },
+  'authentication-unavailable': {
+    mqtt: 0x88,
+    http: 503,
+    ws: 1013,
+    retry: true,
+    sentence: 'Who knows these credentials cannot be asked now; try again in {seconds} s.',
+  },
+  'credential-ended': { mqtt: 0x87, http: 401, ws: 1008, retry: false, sentence: 'The credential that this connection came by is {why}.' },
+  'login-needed': {
+    mqtt: 0x86,
+    http: 401,
+    ws: 1008,
+    retry: false,
+    sentence: 'Nobody is logged in here; log in on the page of the hub, or by POST /v1/login.',
+  },
+  'login-ended': { mqtt: 0x87, http: 401, ws: 1008, retry: false, sentence: 'The login that this connection came by has ended: {why}.' },
+  'origin-needed': {
+    mqtt: 0x87,
+    http: 403,
+    ws: 1008,
+    retry: false,
+    sentence: 'A request by cookie that changes something says from which page it comes, in Origin; programs use a token.',
+  },
+  'set-up-needed': {
+    mqtt: 0x86,
+    http: 401,
+    ws: 1008,
+    retry: false,
+    sentence: 'This hub has no admin yet; open the link that it printed at its start, or make another by npx mooring admin reset.',
+  },
+  'set-up-link-invalid': {
+    mqtt: 0x86,
+    http: 403,
+    ws: 1008,
+    retry: false,
+    sentence: 'The set-up link is not right, too old or used; npx mooring admin reset on the machine of the hub makes another.',
+  },
+  'only-from-here': {
+    mqtt: 0x87,
+    http: 403,
+    ws: 1008,
+    retry: false,
+    sentence: 'That is for who is on the machine of the hub, and comes without credentials.',
+  },
+  'user-invalid': { mqtt: 0x83, http: 400, ws: 1007, retry: false, sentence: 'The user is refused: {detail}.' },
+  'user-unknown': { mqtt: 0x83, http: 404, ws: 1008, retry: false, sentence: 'There is no user {name}.' },
+  'user-exists': { mqtt: 0x83, http: 409, ws: 1008, retry: false, sentence: 'There is a user {name} already.' },
+  'last-admin': {
+    mqtt: 0x83,
+    http: 409,
+    ws: 1008,
+    retry: false,
+    sentence: '{name} is the last admin who may log in, and this hub needs one; make another first.',
+  },
+  'too-many-users': {
+    mqtt: 0x97,
+    http: 507,
+    ws: 1013,
+    retry: false,
+    sentence: 'There are {limit} users already, the limit (limits.users); remove one that is not needed.',
+  },
+  'credential-invalid': { mqtt: 0x83, http: 400, ws: 1007, retry: false, sentence: 'The credential is refused: {detail}.' },
+  'credential-unknown': { mqtt: 0x83, http: 404, ws: 1008, retry: false, sentence: 'There is no credential {id}.' },
+  'too-many-credentials': {
+    mqtt: 0x97,
+    http: 507,
+    ws: 1013,
+    retry: false,
+    sentence: 'There are {limit} credentials already, the limit (limits.{name}); revoke one that is not needed.',
+  },
+  'provisioning-refused': {
+    mqtt: 0x87,
+    http: 403,
+    ws: 1008,
+    retry: false,
+    sentence: 'The provisioning key is right, and the device is not let in by it: {detail}.',
+  },
+  'role-invalid': { mqtt: 0x83, http: 400, ws: 1007, retry: false, sentence: 'The role is refused: {detail}.' },
+  'role-unknown': { mqtt: 0x83, http: 404, ws: 1008, retry: false, sentence: 'There is no role {name}.' },
+  'too-many-roles': {
+    mqtt: 0x97,
+    http: 507,
+    ws: 1013,
+    retry: false,
+    sentence: 'There are {limit} roles already, the limit (limits.roles).',
+  },
+  'rate-exceeded': {
+    mqtt: 0x96,
+    http: 429,
+    ws: 1013,
+    retry: true,
+    sentence: 'These credentials have published all that they may for now; again in {seconds} s (--identity-rate, --identity-bytes).',
+  },
+  'connection-rate-exceeded': {
+    mqtt: 0x9f,
+    http: 429,
+    ws: 1013,
+    retry: true,
+    sentence: 'Too many connections come from {address}; at most {limit} a second on average (limits.connectionsPerAddressSecond).',
   },
   'origin-not-allowed': {
     mqtt: 0x87,
@@ -335,6 +480,17 @@ export class Refusal extends Error {
 
   get row(): Row {
     return refusals[this.code]
+  }
+}
+
+/** The refusal that the call throws; undefined for none. */
+export function refusalBy(call: () => void): Refusal | undefined {
+  try {
+    call()
+    return undefined
+  } catch (error) {
+    if (error instanceof Refusal) return error
+    throw error
   }
 }
 

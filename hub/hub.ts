@@ -8,6 +8,10 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
+import { Access, type AccessParts, type Revise } from './access/access.ts'
+import { Clones } from './access/clones.ts'
+import { algorithmsKnown } from './access/jwt.ts'
+import { addressIn } from './access/peer.ts'
 import type { Listeners } from './api/parts.ts'
 import { type Clock, systemClock } from './clock.ts'
 import type { Settings } from './config.ts'
@@ -18,6 +22,7 @@ import { onFrame } from './json/upward.ts'
 import { Admission } from './listen/admission.ts'
 import { Certificates } from './listen/certificates.ts'
 import { Ports } from './listen/ports.ts'
+import { Requests } from './listen/requests.ts'
 import { mqttTaker } from './listen/tcp.ts'
 import { Upgrades } from './listen/upgrade.ts'
 import { EventStreams } from './live/events.ts'
@@ -51,6 +56,8 @@ export interface HubOptions {
 export interface Hub {
   readonly listeners: Listeners
   readonly store: Store
+  /** Of the set-up link that was made because the hub needs an admin and has none. */
+  readonly setUpToken: string | undefined
   /** Says goodbye to everyone, stores what is open, closes the files. */
   stop(): Promise<void>
 }
@@ -81,7 +88,7 @@ export async function startHub({ settings, log, clock = systemClock, onFatal }: 
 
   const metrics = new Metrics()
   const wheel = new Wheel(clock)
-  const admission = new Admission(settings)
+  const admission = new Admission(settings, clock)
   const retained = new Retained()
   for (const message of store.retainedAtStart) retained.set(message)
 
@@ -91,11 +98,67 @@ export async function startHub({ settings, log, clock = systemClock, onFatal }: 
     (id) => devices.has(id),
     (id) => sessions.find(id)?.presence.at === 'online',
   )
-  const devices: Devices = new Devices(store.devicesAtStart, store.journal, clock, {
-    onDeviceCreated: (id, atMs) => presence.onCreated(id, atMs),
+  const reviseConnected: Revise = (revised) => {
+    for (const held of [engine, json, uplinks, eventStreams, upgrades, requests]) held.reviseAll(revised)
+  }
+  // Everyone who is connected, and sessions whose client is away.
+  const revise: Revise = (revised) => {
+    reviseConnected(revised)
+    sessions.reviseAway(revised)
+  }
+  const onAccessFailure = (error: unknown) => log.error({ err: error }, 'what is known of credentials could not be written')
+  const access: Access = await Access.open({
+    store: store.access,
+    clock,
+    wheel,
+    certificateNaming: settings.tlsNames,
+    hasDevice: (id) => devices.has(id),
+    register: async (id, said) => {
+      devices.numberOf(id)
+      await new Promise<void>((resolve, reject) => store.journal.after({ stored: () => resolve(), failed: (_, why) => reject(why) }, 0))
+      await store.describe(id, said)
+    },
+    ...foreignersOf(settings),
+    rates: {
+      messagesPerSecond: settings.identityRate,
+      bytesPerSecond: settings.identityBytes,
+      savedMs: settings.identitySavedMs,
+    },
+    tagsOf: async (id) => (await store.device(id))?.tags ?? {},
+    assertAnonymous: (peer) => admission.assertAnonymous(peer),
+    revise,
+    reviseConnected,
+    needsAdmin: admission.needsAdmin,
+    hasOtherUsers: settings.scramFile !== '',
+    onFailure: onAccessFailure,
+    onUnreadable: (sentence) => log.error(sentence),
+  }).catch(async (error: unknown) => {
+    wheel.stop()
+    await store.close() // or its threads would keep a process that has failed to start
+    throw error
   })
+  const clones = new Clones(clock, ({ clientId, owner, addresses: [one, other] }) => {
+    log.warn(
+      { client: clientId, owner, addresses: [one, other] },
+      'two addresses take a session from each other: is there a copy of this device?',
+    )
+    const detail = `its session is taken in turn from ${one} and ${other}`
+    access.audit('client.clone', `client/${clientId}`, { who: owner, from: other }, detail).catch(onAccessFailure)
+  })
+  const devices: Devices = new Devices(
+    store.devicesAtStart,
+    store.journal,
+    clock,
+    {
+      onDeviceCreated: (id, atMs) => presence.onCreated(id, atMs),
+    },
+    store.lastDeviceAtStart,
+  )
   const router = new Router(new TopicTree(), retained, store.journal, devices, clock, metrics)
   const sessions: Sessions = new Sessions(store, router, wheel, clock, metrics, {
+    principalOf: (owner, clientId) => access.principalOf(owner, clientId),
+    onTakenOver: ({ clientId, principal }, from, to) =>
+      clones.takenOver(clientId, principal.owner, addressIn(from.address), addressIn(to.address)),
     onOnline: (session) => presence.onOnline(session.clientId),
     onAway: (session) => presence.onAway(session.clientId),
   })
@@ -114,7 +177,8 @@ export async function startHub({ settings, log, clock = systemClock, onFatal }: 
     log,
     keepAliveMaxSeconds: settings.keepAliveMaxSeconds,
     methods,
-    authenticate: ({ address }) => admission.assertAnonymous(address),
+    authenticate: (presented) => access.authenticate(presented),
+    principalOfUser: (username, clientId) => access.principalOfUser(username, clientId),
   })
   const json = new JsonEngine({
     router,
@@ -124,7 +188,7 @@ export async function startHub({ settings, log, clock = systemClock, onFatal }: 
     clock,
     metrics,
     log,
-    authenticate: ({ address }) => admission.assertAnonymous(address),
+    authenticate: (presented) => access.authenticate(presented),
   })
   const connections = () => engine.connections.size + json.connections.size + uplinks.size
   let isStopping = false
@@ -142,6 +206,7 @@ export async function startHub({ settings, log, clock = systemClock, onFatal }: 
   let listeners: Listeners = { mqtt: null, http: { address: settings.listen, port: 0 }, mqtts: null, https: null, all: null }
   const api = {
     store,
+    access,
     dataFolder: settings.data,
     router,
     devices,
@@ -162,14 +227,17 @@ export async function startHub({ settings, log, clock = systemClock, onFatal }: 
     framesOf: (client) => (frame, answer) => onFrame(json, client, frame, answer),
   })
   const eventStreams = new EventStreams()
+  const requests = new Requests()
   const dashboardFolder = join(import.meta.dirname, '..', 'dashboard', 'dist')
   const { http1, http2, ...http } = await createHttpServers({
     api,
     feed,
     eventStreams,
+    requests,
     uplinks,
-    down: { engine: json, assertRoom },
+    down: { engine: json, assertRoom, letGo: (reply) => requests.letGo(reply) },
     admission,
+    authenticate: (presented, orNobody) => access.authenticate(presented, orNobody),
     wheel,
     log,
     dashboardFolder,
@@ -200,16 +268,19 @@ export async function startHub({ settings, log, clock = systemClock, onFatal }: 
     await httpClosed
     wheel.stop()
     stopSigns()
+    await access.stop()
     await store.close()
   }
 
   try {
     listeners = await ports.open(tlsMaterial)
+    const { setUp, users } = access.operators
+    const link = admission.needsAdmin && !users.hasAdmin ? await setUp.make(true, { who: 'hub', from: '' }) : undefined
+    return { listeners, store, setUpToken: link?.token, stop }
   } catch (error) {
     await stop()
     throw error
   }
-  return { listeners, store, stop }
 }
 
 function methodsOf({ scramFile }: Settings): ReadonlyMap<string, AuthenticationMethod> {
@@ -222,6 +293,31 @@ function methodsOf({ scramFile }: Settings): ReadonlyMap<string, AuthenticationM
   }
   const scram = new ScramSha256(readVerifiers(text, scramFile))
   return new Map([[scram.name, scram]])
+}
+
+function foreignersOf(settings: Settings): Pick<AccessParts, 'jwt' | 'callback'> {
+  const { jwtKeys, jwtIssuer, jwtAudience, jwtFor, jwtClaim, jwtRole, jwtRoleClaim, jwtRoles } = settings
+  const { authUrl, authSecret, authRole, authRoles } = settings
+  return {
+    jwt:
+      jwtKeys === ''
+        ? undefined
+        : {
+            keysUrl: jwtKeys,
+            issuer: jwtIssuer,
+            audience: jwtAudience,
+            algorithms: algorithmsKnown,
+            of: jwtFor,
+            nameClaim: jwtClaim,
+            role: jwtRole,
+            roleClaim: jwtRoleClaim === '' ? undefined : jwtRoleClaim,
+            rolesAllowed: jwtRoles,
+          },
+    callback:
+      authUrl === ''
+        ? undefined
+        : { url: authUrl, authorization: authSecret === '' ? undefined : authSecret, role: authRole, rolesAllowed: authRoles },
+  }
 }
 
 function openCertificates({ tlsCert, tlsKey, tlsCa, tlsCrl, data, listen }: Settings, log: Logger, clock: Clock): Promise<Certificates> {

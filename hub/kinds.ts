@@ -167,6 +167,39 @@ export const age: Kind<number> = {
   },
 }
 
+/** Empty for none. */
+export const urlOrNone: Kind<string> = {
+  placeholder: 'URL',
+  read(text) {
+    if (text === '' || URL.canParse(text)) return text
+    throw new Error('a URL, such as https://login.example/keys')
+  },
+}
+
+/** How many a second. */
+export const perSecond: Kind<number> = {
+  placeholder: 'COUNT',
+  read(given) {
+    if (/^[1-9]\d{0,8}$/.test(given)) return Number(given)
+    throw new Error('how many a second, from 1')
+  },
+}
+
+export const text: Kind<string> = {
+  placeholder: 'TEXT',
+  read: (given) => given,
+}
+
+/** Names with commas between them. */
+export const names: Kind<readonly string[]> = {
+  placeholder: 'NAME,…',
+  read: (given) =>
+    given
+      .split(',')
+      .map((name) => name.trim())
+      .filter((name) => name !== ''),
+}
+
 export const yes: Kind<boolean> = {
   placeholder: '',
   read(text) {

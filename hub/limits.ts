@@ -40,6 +40,60 @@ const table = {
     120,
     'time between the two looks that settle a change of certificate files; without one every third is taken, and all fits into 1 s',
   ],
+  // ── who may come in ──
+  credentials: [250_000, 'credentials in all, some 1 KiB of memory each: two for each of 100,000 devices while they rotate, and some more'],
+  credentialsPerOwner: [16, 'of one device or program: one in use, one to come, and those of its other ways to connect'],
+  passwordsPerUsername: [2, 'passwords that are right at a time, the old one and the new; a wrong one is compared with each'],
+  credentialTextBytes: [256, 'a user name, a password, a label, a name in a certificate; people and programs write less'],
+  credentialUses: [
+    5_000,
+    'last uses written at a time, once a minute; what is left goes a minute later, so the loop is held for milliseconds',
+  ],
+  provisioningKeys: [1_000, 'keys by which new devices may come; a few for each batch that leaves the factory'],
+  provisioningUses: [1_000_000, 'devices that may come by one of them, as many as the hub knows'],
+  allowances: [200_000, 'identities whose rate of publishing is watched, 150 bytes each; past it the oldest begin with a full allowance'],
+  clonesWatched: [20_000, 'clients whose session moved between addresses lately, 200 bytes each'],
+  addressesWatched: [20_000, 'addresses (a /64 of IPv6) whose rate of connecting is watched; the oldest begin anew'],
+  connectionsPerAddressSecond: [100, 'connections a second from one address on average, not counting this machine'],
+  connectionsPerAddress: [5_000, '… and at once: a fleet behind one address that comes back'],
+  refusalsWatched: [20_000, 'identities whose refusals are counted by reason, 200 bytes each; the oldest are forgotten first'],
+  auditedFailures: [20, 'authentications that failed within a second and are in the audit log one by one; the others are counted there'],
+  rulesPerRole: [100, 'rules of one role; each is asked of each topic that is new'],
+  ruleFilterBytes: [1_024, 'the filter of a rule, as long as a topic may be'],
+  callbacksUnderWay: [200, 'logins that wait for the service that knows them, each a connection to it; past it who comes is sent away'],
+  callbackBytes: [16 * KiB, 'its answer; a role and a name have 100 bytes'],
+  callbacksRemembered: [20_000, 'its answers, remembered for a minute at most. Some 300 bytes each'],
+  users: [1_000, 'people who may log in, each held in memory with the hash of a password'],
+  userPasswordCharacters: [
+    12,
+    'the shortest password of a user: what one may guess in a year has fewer. Length counts, kinds of characters do not',
+  ],
+  logins: [5_000, 'logins of all users, some 500 bytes each; the oldest ends when one more begins'],
+  loginsPerUser: [16, '… and of one user: the browsers of a person, some of them forgotten'],
+  loginSeconds: [30 * 24 * 3600, 'a login lasts, used or not; then the password is asked for again'],
+  loginIdleSeconds: [12 * 3600, '… and unused: over night, not over a weekend. A page that stands open is in use'],
+  loginBytes: [4 * KiB, 'body of a login or a set-up, from someone we do not know yet: a name and a password'],
+  setUpSeconds: [24 * 3600, 'a set-up link holds: whoever starts a hub opens it the same day'],
+  roles: [1_000, 'roles that admins made; a fleet has a handful, and each is held in memory with its rules'],
+  jwtBytes: [8 * KiB, 'a token of another issuer; most have 1 KiB, and it has to fit into a head or a CONNECT'],
+  jwtsUnderWay: [1_000, 'such tokens verified at a time, 0.1 ms each, in the threads that files need too; past it who comes is sent away'],
+  jwksBytes: [256 * KiB, 'the keys of an issuer, fetched from it; a few KiB each'],
+  passwordHashes: [2, 'passwords hashed at a time, 35 ms each, of the four threads that files and names of hosts need too'],
+  passwordHashesWaiting: [100, '… and waiting for that: two seconds. Past it who comes is sent away to come again'],
+  passwordFailuresPerAddress: [10, 'wrong passwords from one address (a /64 of IPv6); each is forgiven after six seconds'],
+  passwordFailuresPerUsername: [
+    50,
+    'attempts at one user name from addresses that never knew its password; each is forgiven after a second',
+  ],
+  passwordFailures: [
+    50,
+    'such attempts in all, under way or wrong; five are forgiven a second, so that guessing from anywhere takes a fifth of a core and no more',
+  ],
+  passwordFailureNames: [20_000, 'addresses, and user names, whose failures are remembered; the oldest are forgotten first'],
+  passwordsRemembered: [
+    20_000,
+    'passwords that were right lately, as keyed hashes: a fleet that comes back is not hashed anew. Some 150 bytes each',
+  ],
   // ── how sockets arrive ──
   proxyHeaderBytes: [2 * KiB, 'a PROXY header with its fields; without them it has 52 bytes, and what a proxy adds of a certificate fits'],
   handshakeSeconds: [10, 'time for a TLS handshake; two round trips and one signature, so only who does not want to needs longer'],
@@ -105,6 +159,7 @@ const table = {
   ],
   unansweredLineBytes: [128 * KiB, '… and their bytes'],
   refusalsNamed: [1_000, 'refused readings that one answer names; those past it are only counted'],
+  pageAudit: [1_000, 'entries of the audit log in one page'],
   pageRetained: [1_000, 'retained messages in one page of the list'],
   pageRetainedBytes: [1 * MiB, '… and the bytes of their payloads'],
   queries: [256, 'queries of telemetry that are under way or wait for one of their threads'],
@@ -154,6 +209,14 @@ const table = {
   journalBytes: [1 * GiB, 'journal kept behind the projection, for history on reconnect; the oldest batches go first'],
   projectionLagBytes: [256 * MiB, 'journal not yet projected into series; past it commits wait for the projection'],
   diskReserveBytes: [256 * MiB, 'free space below which the hub stores nothing more, so that it can still be repaired'],
+  // ── who may come in ──
+  accessWaitingBytes: [
+    8 * MiB,
+    'changes and entries of the audit log that wait for the disk; entries without a change may take half of it, so that who is refused by the thousand keeps no operator out',
+  ],
+  auditEntries: [1_000_000, 'entries of the audit log, years of what people do; the oldest go first, and all are read through in 0.1 s'],
+  auditBytes: [256 * MiB, '… and their bytes, which guessed passwords would fill the disk with otherwise'],
+  auditTextBytes: [1 * KiB, 'one text of an entry; a longer one is cut, because the entry must not be lost for it'],
   // ── history from the journal ──
   historyMessages: [10_000, 'messages that `last` may ask for'],
   historyPageMessages: [256, 'messages that one look into the journal brings'],
@@ -197,6 +260,7 @@ assert(limits.lineBytes <= limits.unansweredLineBytes, 'a stream must be able to
 assert(limits.importMessagePoints <= limits.pointsPerMessage, 'a message of an import is one as any other')
 assert(limits.importMessageBytes + 2 * limits.valueBytes < limits.packetBytes, '… also in bytes')
 assert(limits.packetBytes <= limits.pageRetainedBytes, 'a page must hold the largest retained message')
+assert(limits.passwordFailures < limits.passwordHashesWaiting, 'who guesses must leave room in the queue for who knows')
 assert(limits.sqlTextBytes <= limits.bodyBytes, 'a statement is part of a body')
 assert(
   limits.sqlCpuSeconds * 1000 > 2.5 * limits.queryMs,

@@ -1,5 +1,6 @@
 // What the hub counts about itself: plain numbers, added to on the hot path and read by whoever shows them.
 import type { RefusalCode } from './errors.ts'
+import { limits } from './limits.ts'
 
 /**
  * Why a subscriber did not get a message that it was owed, as people read it. A retained message that expired before anyone subscribed is not
@@ -13,6 +14,7 @@ export const dropReasons = {
   expired: 'Its Message Expiry Interval had passed.',
   'too-large': 'It was larger than the Maximum Packet Size of the client.',
   damaged: 'What the disk had kept of it was not what was written.',
+  'not-allowed': 'The rights of the client had changed since it was subscribed or queued, or leave out a part of what it subscribed.',
   'no-member': 'No member of the shared group could be owed it.',
   'session-ended': 'The session ended before the client had taken it.',
 } as const
@@ -36,6 +38,8 @@ export class Metrics {
   /** Changes that a slow viewer never saw because a newer one took their place or it had to resync. */
   viewerResyncs = 0
   readonly #refused = new Map<RefusalCode, number>()
+  /** By owner, who was refused something last at the end. */
+  readonly #refusedTo = new Map<string, Map<RefusalCode, number>>()
   readonly #dropped = new Map<DropReason, number>()
   #droppedAll = 0
 
@@ -53,8 +57,21 @@ export class Metrics {
     return this.#dropped.get(reason) ?? 0
   }
 
-  refused(code: RefusalCode): void {
+  /** `owner`: to whom, as sessions name it; empty or left out where nobody has proven who he is. */
+  refused(code: RefusalCode, owner = ''): void {
     this.#refused.set(code, (this.#refused.get(code) ?? 0) + 1)
+    if (owner === '') return
+    const counts = this.#refusedTo.get(owner) ?? new Map<RefusalCode, number>()
+    counts.set(code, (counts.get(code) ?? 0) + 1)
+    this.#refusedTo.delete(owner)
+    this.#refusedTo.set(owner, counts)
+    if (this.#refusedTo.size > limits.refusalsWatched)
+      for (const oldest of this.#refusedTo.keys()) return void this.#refusedTo.delete(oldest)
+  }
+
+  /** What was refused to somebody since the start, by reason, of those to whom anything was lately. */
+  refusedTo(owner: string): Readonly<Partial<Record<RefusalCode, number>>> {
+    return Object.fromEntries(this.#refusedTo.get(owner) ?? [])
   }
 
   refusedBy(code: RefusalCode): number {

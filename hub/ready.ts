@@ -1,5 +1,6 @@
 // What is printed once the hub listens: for people one short page, for programs one line of JSON.
 import { join } from 'node:path'
+import { isLoopback } from './access/peer.ts'
 import type { Listener } from './api/parts.ts'
 import type { Settings } from './config.ts'
 import type { Hub } from './hub.ts'
@@ -24,25 +25,54 @@ export function readyPage(hub: Hub, settings: Settings, startMs: number): string
       : []),
     `  Data        ${settings.data}   (${durabilityWords[settings.durability]})`,
     '',
+    ...(settings.allowAnonymous === 'nobody' ? [] : firstReading(hub, web)),
+    ...whoIsLetIn(hub, settings),
+    '',
+  ]
+  return lines.join('\n')
+}
+
+function firstReading({ listeners: { mqtt } }: Hub, web: string): string[] {
+  const lines = [
     'Send a first reading and watch it on the dashboard:',
     '',
     `  curl -d '{"temperature":61.3}' ${web}/v1/devices/boiler-1/telemetry`,
   ]
   if (mqtt !== null)
     lines.push(`  mosquitto_pub -h ${hostOf(mqtt.address)} -p ${mqtt.port} -t devices/boiler-1/telemetry -q 1 -m '{"temperature":61.2}'`)
-  if (settings.allowAnonymous === 'everyone')
-    lines.push('', 'Everyone who can reach this address is let in without credentials (--allow-anonymous).')
-  else if (!http.address.startsWith('127.') && http.address !== '::1') {
-    lines.push('', 'Only this machine is let in without credentials; --allow-anonymous lets everyone in.')
-  }
-  lines.push('')
-  return lines.join('\n')
+  return [...lines, '']
+}
+
+function whoIsLetIn(hub: Hub, { allowAnonymous }: Settings): string[] {
+  if (allowAnonymous === 'everyone') return ['Everyone who can reach this address is let in without credentials (--allow-anonymous).']
+  if (allowAnonymous === 'loopback' && isLoopback(hub.listeners.http.address))
+    return ['This machine is let in without credentials, and nobody else can reach the hub (--listen).']
+  const link = setUpLink(hub)
+  return [
+    allowAnonymous === 'nobody'
+      ? 'Nobody is let in without credentials.'
+      : 'Only this machine is let in without credentials; --allow-anonymous lets everyone in.',
+    'Give each device a credential of its own:',
+    '',
+    '  npx mooring credentials create boiler-1',
+    ...(link === null
+      ? []
+      : ['', 'Nobody can log in yet. Open this link within a day to make the first admin; it works once:', '', `  ${link}`]),
+  ]
+}
+
+/** Behind the #, which browsers keep to themselves: so the token is in no log of a server or a proxy. */
+function setUpLink({ listeners: { http, https }, setUpToken }: Hub): string | null {
+  if (setUpToken === undefined) return null
+  const web = https === null ? `http://${hostOf(http.address)}:${http.port}` : `https://${hostOf(https.address)}:${https.port}`
+  return `${web}/setup#${setUpToken}`
 }
 
 export function readyJson(hub: Hub): string {
   const { mqtt, http, mqtts, https, all } = hub.listeners
   const ports = { mqtt: portOf(mqtt), http: http.port, mqtts: portOf(mqtts), https: portOf(https), port: portOf(all) }
-  return JSON.stringify({ ready: true, ...ports, pid: process.pid })
+  const link = setUpLink(hub)
+  return JSON.stringify({ ready: true, ...ports, pid: process.pid, ...(link === null ? {} : { setup: link }) })
 }
 
 function portOf(listener: Listener | null): number | null {

@@ -22,7 +22,7 @@ export const anything: Schema = {}
 export const array = (items: Schema, more: Schema = {}): Schema => ({ type: 'array', items, ...more })
 export const orNull = (schema: Schema, more: Schema = {}): Schema => ({ anyOf: [schema, { type: 'null' }], ...more })
 export const either = (schemas: readonly Schema[], more: Schema = {}): Schema => ({ anyOf: schemas, ...more })
-export const mapOf = (values: Schema): Schema => ({ type: 'object', additionalProperties: values })
+export const mapOf = (values: Schema, more: Schema = {}): Schema => ({ type: 'object', additionalProperties: values, ...more })
 export const optional = (schema: Schema): Optional => new Optional(schema)
 
 export function object(properties: { readonly [name: string]: Schema | Optional }, more: Schema = {}): Schema {

@@ -125,6 +125,7 @@ describe('settings', () => {
     writeFileSync(join(folder, 'other.toml'), 'http-port = 9009\n')
     assert.match(run(folder, ['--check', '--config', 'other.toml']).stdout, /^http-port +9009 +other\.toml$/m)
     assert.match(run(folder, ['--check'], { MOORING_CONFIG: 'other.toml' }).stdout, /^http-port +9009 +other\.toml$/m)
+    assert.match(run(folder, ['--check', '--auth-secret', 'Bearer s3cret']).stdout, /^auth-secret +\(not shown\) +--auth-secret$/m)
   })
 
   const wrong: readonly (readonly [what: string, args: string[], sentence: RegExp, toml?: string, variables?: Record<string, string>])[] = [
@@ -162,13 +163,14 @@ describe('settings', () => {
     ])
   })
 
-  test('no word about variables that are settings, of the tests, or set by Kubernetes for a service named mooring', () => {
+  test('no word about variables that are settings, of the command line, of the tests, or set by Kubernetes for a service named mooring', () => {
     const ofTests = readSources(['test', 'simulators']).flatMap(({ text }) =>
       [...text.matchAll(/process\.env\['(MOORING_\w+)'\]/g)].map(([, name]) => name as string),
     )
     assert.ok(ofTests.includes('MOORING_TEST_LOG'))
     assert.deepEqual(warningsOf(Object.fromEntries(ofTests.map((name) => [name, '1']))), [])
     assert.deepEqual(warningsOf({ MOORING_HTTP_PORT: '9000', MOORING_SCRAM_FILE: '' }), [])
+    assert.deepEqual(warningsOf({ MOORING_KEY: 'mrg_' }), [], 'of the command line')
     const address = 'tcp://10.0.0.1:1883'
     const ofKubernetes = { MOORING_SERVICE_HOST: '10.0.0.1', MOORING_SERVICE_PORT_MQTT: '1883', MOORING_PORT: address }
     assert.deepEqual(warningsOf({ ...ofKubernetes, MOORING_PORT_1883_TCP: address, MOORING_PORT_1883_TCP_ADDR: '10.0.0.1' }), [])
@@ -253,6 +255,13 @@ describe('a start that fails', () => {
 
   test('an address of another machine ends it with exit code 1', (t) => {
     assertSentence(run(newFolder(t), [...freePorts, '--listen', '192.0.2.1']), 1, /192\.0\.2\.1 is not an address of this machine/)
+  })
+
+  test('an issuer of tokens or a service for passwords that cannot be used safely ends it with exit code 1', (t) => {
+    const issuer = ['--jwt-keys', 'https://issuer.example/keys']
+    assertSentence(run(newFolder(t), [...freePorts, ...issuer]), 1, /An issuer has a name and an audience/)
+    assertSentence(run(newFolder(t), [...freePorts, '--auth-url', 'http://login.example/']), 1, /Passwords are sent to https/)
+    assertSentence(run(newFolder(t), [...freePorts, '--auth-url', 'login']), 2, /--auth-url takes a URL/)
   })
 
   // Rights do not hold back the root user, so these are refused to everyone.

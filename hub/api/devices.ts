@@ -1,11 +1,12 @@
 // /v1/devices and /v1/devices/{id}: who is on record, with their newest values, and what is said of them.
 import type { FastifyInstance } from 'fastify'
-import { type Device, type DeviceChange, readDeviceChange } from '../../devices/device.ts'
+import { type Device, type DeviceChange, isDeviceId, readDeviceChange } from '../../devices/device.ts'
 import { Refusal } from '../errors.ts'
 import { limits } from '../limits.ts'
-import { array, integer, number, object, optional, orNull, string } from '../schema.ts'
-import type { Sessions } from '../session/sessions.ts'
-import { type ApiParts, deviceParameters, deviceProperties, onlineSession, problemSchema } from './parts.ts'
+import { removeDevice } from '../routing/removal.ts'
+import { array, integer, mapOf, number, object, optional, orNull, string } from '../schema.ts'
+import { actorOf } from './credentials.ts'
+import { type ApiParts, deviceParameters, deviceProperties, objectIn, onlineSession, problemSchema } from './parts.ts'
 import { type DevicesAsked, devicesSelected, selectedDevices } from './query.ts'
 
 interface ListQuery extends DevicesAsked {
@@ -35,10 +36,12 @@ const changeDescription = [
 
 const deviceAnswer = object({
   ...deviceProperties,
+  refusals: mapOf(integer(), { description: 'What was refused to it since the hub started, by reason' }),
   connection: orNull(object({ clientId: string(), transport: string(), address: string(), sinceMs: number() })),
 })
 
-export function deviceRoutes(app: FastifyInstance, { store, sessions }: ApiParts): void {
+export function deviceRoutes(app: FastifyInstance, parts: ApiParts): void {
+  const { store, router, devices, sessions, access } = parts
   app.get(
     '/v1/devices',
     {
@@ -67,7 +70,51 @@ export function deviceRoutes(app: FastifyInstance, { store, sessions }: ApiParts
       const { id } = request.params as { id: string }
       const device = await store.device(id)
       if (device === undefined) throw new Refusal('device-unknown', { id })
-      return answerOf(device, sessions)
+      return answerOf(device, parts)
+    },
+  )
+
+  app.post(
+    '/v1/devices',
+    {
+      schema: {
+        summary: 'Put a device on record',
+        description: 'The body is `{"id":"pump-7","name":"Pump 7","type":"pump","tags":{"site":"north"}}`, all but `id` if wished.',
+        response: { 200: deviceAnswer, 400: problemSchema, 409: problemSchema, 429: problemSchema, 507: problemSchema },
+      },
+    },
+    async (request) => {
+      const { id, ...said } = objectIn(Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0))
+      if (typeof id !== 'string' || !isDeviceId(id)) throw new Refusal('device-id-invalid', { id: `${id}`.slice(0, 64) })
+      const change = checked(said)
+      if (devices.has(id)) throw new Refusal('device-known', { id })
+      devices.numberOf(id)
+      await new Promise<void>((resolve, reject) => store.journal.after({ stored: () => resolve(), failed: (_, why) => reject(why) }, 0))
+      const device = await store.describe(id, change)
+      if (device === undefined) throw new Refusal('device-unknown', { id })
+      await access.audit('device.create', `device/${id}`, actorOf(request))
+      return answerOf(device, parts)
+    },
+  )
+
+  app.delete(
+    '/v1/devices/:id',
+    {
+      schema: {
+        summary: 'Delete a device with its data',
+        description:
+          'Its record, points, rollups, retained messages and credentials. Who came by these is closed; messages in the journal age out there.',
+        params: deviceParameters,
+        response: { 200: object({ deleted: string() }), 404: problemSchema, 507: problemSchema },
+      },
+    },
+    async (request) => {
+      const { id } = request.params as { id: string }
+      const by = actorOf(request)
+      await access.forgetDevice(id, by)
+      if (!(await removeDevice(id, devices, router, store))) throw new Refusal('device-unknown', { id })
+      await access.audit('device.delete', `device/${id}`, by)
+      return { deleted: id }
     },
   )
 
@@ -85,18 +132,20 @@ export function deviceRoutes(app: FastifyInstance, { store, sessions }: ApiParts
       const { id } = request.params as { id: string }
       const device = await store.describe(id, changeIn(request.body))
       if (device === undefined) throw new Refusal('device-unknown', { id })
-      return answerOf(device, sessions)
+      access.onTagsChanged(id, device.tags)
+      await access.audit('device.describe', `device/${id}`, actorOf(request))
+      return answerOf(device, parts)
     },
   )
 }
 
-function answerOf(device: Device, sessions: Sessions): object {
+function answerOf(device: Device, { sessions, metrics }: ApiParts): object {
   const presence = onlineSession(sessions, device.id)?.presence
   const connection =
     presence?.at === 'online'
       ? { clientId: device.id, transport: presence.connection.transport, address: presence.connection.address, sinceMs: presence.sinceMs }
       : null
-  return { ...device, connected: connection !== null, connection }
+  return { ...device, connected: connection !== null, connection, refusals: metrics.refusedTo(`device/${device.id}`) }
 }
 
 function changeIn(body: unknown): DeviceChange {
@@ -106,6 +155,10 @@ function changeIn(body: unknown): DeviceChange {
   } catch (error) {
     throw new Refusal('device-invalid', { detail: `the body is not JSON: ${(error as Error).message}` })
   }
+  return checked(patch)
+}
+
+function checked(patch: unknown): DeviceChange {
   const change = readDeviceChange(patch, limits)
   if (typeof change === 'string') throw new Refusal('device-invalid', { detail: change })
   return change

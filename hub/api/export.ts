@@ -61,6 +61,7 @@ export function exportRoutes(app: FastifyInstance, parts: ApiParts): void {
     '/v1/export',
     {
       exposeHeadRoute: false,
+      config: { isTransfer: true },
       schema: {
         summary: 'Export points',
         description,

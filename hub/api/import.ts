@@ -6,6 +6,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Refusal } from '../errors.ts'
 import { limits } from '../limits.ts'
 import { array, integer, object, optional, string } from '../schema.ts'
+import type { Principal } from '../session/principal.ts'
 import { CsvReader } from './formats/csv.ts'
 import { type Precision, precisions, readLine } from './formats/line-protocol.ts'
 import { readNdjson } from './formats/ndjson.ts'
@@ -14,6 +15,7 @@ import { Records } from './formats/records.ts'
 import type { Row } from './formats/row.ts'
 import { type Imported, Intake } from './intake.ts'
 import { type ApiParts, problemSchema } from './parts.ts'
+import { readingBy } from './readings.ts'
 import { Spool } from './spool.ts'
 import { piecesOf } from './upload.ts'
 
@@ -52,7 +54,7 @@ export function importRoutes(app: FastifyInstance, parts: ApiParts): void {
   app.post(
     '/v1/import',
     {
-      config: { bodyStream: true },
+      config: { bodyStream: true, isTransfer: true },
       schema: {
         summary: 'Import points',
         description,
@@ -72,7 +74,7 @@ export function importRoutes(app: FastifyInstance, parts: ApiParts): void {
       reply.raw.once('close', () => abort.abort(new Refusal('request-invalid', { detail: 'the client went away' })))
       try {
         const pieces = piecesOf(request.body as Readable | undefined, request.headers)
-        const intake = new Intake(parts.router, parts.store.journal, parts.metrics)
+        const intake = new Intake(parts.router, parts.store.journal, parts.metrics, readingBy(request.principal))
         if (format !== 'parquet') await takeText(pieces, format, precision, parts.clock.now(), intake, abort.signal)
         else await spool.with(pieces, (path) => takeParquet(path, intake, abort.signal))
         return await intake.finish()
@@ -91,8 +93,13 @@ function formatOf({ headers }: FastifyRequest): Format {
 }
 
 /** Line protocol of one request, to its end. Errors: as those of the pieces and of `Intake.room`. */
-export async function importLines(parts: ApiParts, pieces: AsyncIterable<Buffer>, precision: Precision): Promise<Imported> {
-  const intake = new Intake(parts.router, parts.store.journal, parts.metrics)
+export async function importLines(
+  parts: ApiParts,
+  pieces: AsyncIterable<Buffer>,
+  precision: Precision,
+  principal: Principal,
+): Promise<Imported> {
+  const intake = new Intake(parts.router, parts.store.journal, parts.metrics, readingBy(principal))
   await takeText(pieces, 'line-protocol', precision, parts.clock.now(), intake, undefined)
   return intake.finish()
 }

@@ -25,7 +25,7 @@ export function influxRoutes(app: FastifyInstance, parts: ApiParts): void {
   app.post(
     '/api/v2/write',
     {
-      config: { bodyStream: true, errorBody: errorOfVersion2 },
+      config: { bodyStream: true, isTransfer: true, errorBody: errorOfVersion2 },
       schema: {
         summary: 'Write line protocol (InfluxDB v2)',
         description,
@@ -42,7 +42,7 @@ export function influxRoutes(app: FastifyInstance, parts: ApiParts): void {
   app.post(
     '/write',
     {
-      config: { bodyStream: true, errorBody: ({ message }: Refusal) => ({ error: message }) },
+      config: { bodyStream: true, isTransfer: true, errorBody: ({ message }: Refusal) => ({ error: message }) },
       schema: {
         summary: 'Write line protocol (InfluxDB v1)',
         description,
@@ -70,6 +70,7 @@ async function write(parts: ApiParts, writes: { open: number }, request: Fastify
       parts,
       piecesOf(request.body as Readable | undefined, request.headers),
       precision,
+      request.principal,
     )
     const [first] = refused
     if (first !== undefined) {

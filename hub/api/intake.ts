@@ -9,10 +9,9 @@ import { telemetryTopic } from '../../devices/topics.ts'
 import { Refusal } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { Metrics } from '../metrics.ts'
-import type { Router } from '../routing/router.ts'
+import type { Publication, Router } from '../routing/router.ts'
 import type { Journal, Waiter } from '../store/store.ts'
 import { jsonOf, numberText, type Row } from './formats/row.ts'
-import { reading } from './readings.ts'
 
 export interface Imported {
   /** Points on disk. */
@@ -54,6 +53,7 @@ export class Intake implements Waiter {
   readonly #router: Router
   readonly #journal: Journal
   readonly #metrics: Metrics
+  readonly #reading: Publication
   #open = new Map<DeviceId, Open>()
   #openChars = 0
   readonly #sent = new Map<number, Sent>()
@@ -71,10 +71,11 @@ export class Intake implements Waiter {
   #metric = ''
   #metricJson = ''
 
-  constructor(router: Router, journal: Journal, metrics: Metrics) {
+  constructor(router: Router, journal: Journal, metrics: Metrics, reading: Publication) {
     this.#router = router
     this.#journal = journal
     this.#metrics = metrics
+    this.#reading = reading
   }
 
   add(line: number, { device, metric, atMs, value }: Row): void {
@@ -155,7 +156,7 @@ export class Intake implements Waiter {
     const { text, points, line } = one
     const bytes = Buffer.from(`${text}}}]`)
     try {
-      const seq = this.#router.publish(this.#router.routeOf(telemetryTopic(device)), bytes, 0, bytes.length, reading)
+      const seq = this.#router.publish(this.#router.routeOf(telemetryTopic(device)), bytes, 0, bytes.length, this.#reading)
       const token = ++this.#lastToken
       this.#sent.set(token, { points, bytes: bytes.length, line })
       this.#sentBytes += bytes.length

@@ -1,5 +1,7 @@
 // What the operators' routes need of the hub, and the shapes they share.
+import type { Access } from '../access/access.ts'
 import type { Clock } from '../clock.ts'
+import { Refusal } from '../errors.ts'
 import type { Figures, Metrics } from '../metrics.ts'
 import type { Devices } from '../routing/devices.ts'
 import type { Router } from '../routing/router.ts'
@@ -10,6 +12,7 @@ import type { Store } from '../store/store.ts'
 
 export interface ApiParts {
   readonly store: Store
+  readonly access: Access
   /** Where the store lives, and beside it what is on its way in. */
   readonly dataFolder: string
   readonly router: Router
@@ -41,6 +44,18 @@ export interface Listeners {
 export function onlineSession(sessions: Sessions, deviceId: string): Session | undefined {
   const session = sessions.find(deviceId)
   return session?.presence.at === 'online' ? session : undefined
+}
+
+/** Errors: `request-invalid`. */
+export function objectIn(body: Buffer): { readonly [name: string]: unknown } {
+  let value: unknown
+  try {
+    value = JSON.parse(body.toString())
+  } catch (error) {
+    throw new Refusal('request-invalid', { detail: `the body is not JSON: ${(error as Error).message}` })
+  }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as { readonly [name: string]: unknown }
+  throw new Refusal('request-invalid', { detail: 'the body is one JSON object' })
 }
 
 const unixMs = number({ description: 'Unix ms' })

@@ -8,7 +8,9 @@ import { assertPayloadFits } from '../routing/payload.ts'
 import { type PublicationWords, readAddress, readPublication } from '../routing/publication.ts'
 import { topicNameProblem } from '../routing/topic-names.ts'
 import { boolean, integer, object, optional, string } from '../schema.ts'
-import { type ApiParts, problemSchema } from './parts.ts'
+import type { Principal } from '../session/principal.ts'
+import { type ApiParts, objectIn, problemSchema } from './parts.ts'
+import { readingBy } from './readings.ts'
 
 const responses = {
   200: object({
@@ -53,12 +55,12 @@ export function publishRoutes(app: FastifyInstance, parts: ApiParts): void {
       const query = request.query as PublishQuery
       const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
       if (query.topic === undefined) {
-        const { topic, qos, retain, payload } = readPublication(objectIn(body))
-        return publish(parts, topic, payload, qos, retain)
+        const { topic, qos, retain, payload } = readPublication(objectIn(body) as PublicationWords)
+        return publish(parts, topic, payload, { qos, retain, by: request.principal })
       }
       const { topic, qos, retain } = readAddress(query)
       assertPayloadFits(body.length)
-      return publish(parts, topic, body, qos, retain)
+      return publish(parts, topic, body, { qos, retain, by: request.principal })
     },
   )
 
@@ -82,7 +84,7 @@ export function publishRoutes(app: FastifyInstance, parts: ApiParts): void {
       const { status } = objectIn(body) as { status?: unknown }
       if (status !== 'done' && status !== 'failed') throw new Refusal('request-invalid', { detail: 'status is "done" or "failed"' })
       assertPayloadFits(body.length)
-      return publish(parts, topic, body, 1, false)
+      return publish(parts, topic, body, { qos: 1, retain: false, by: request.principal })
     },
   )
 }
@@ -92,27 +94,15 @@ async function publish(
   { router, store: { journal, cursors } }: ApiParts,
   topic: string,
   payload: Buffer,
-  qos: QoS,
-  retain: boolean,
+  { qos, retain, by }: { readonly qos: QoS; readonly retain: boolean; readonly by: Principal },
 ): Promise<{ stored: number; cursor?: string }> {
   if (journal.full) await new Promise<void>((resume) => journal.whenRoom(resume))
   const route = router.routeOf(topic)
   const checked = route.meaning.is === 'telemetry'
-  const seq = router.publish(route, payload, 0, payload.length, { qos, retain, properties: undefined, from: undefined, checked })
+  const seq = router.publish(route, payload, 0, payload.length, { ...readingBy(by), qos, retain, checked })
   if (seq === 0) return { stored: 0 }
   await new Promise<void>((resolve, reject) =>
     journal.after({ stored: () => resolve(), failed: (_, why) => reject(why) }, 0, checked ? seq : 0),
   )
   return { stored: 1, cursor: cursors.cursorOf(seq) }
-}
-
-function objectIn(body: Buffer): PublicationWords {
-  let value: unknown
-  try {
-    value = JSON.parse(body.toString())
-  } catch (error) {
-    throw new Refusal('request-invalid', { detail: `the body is not JSON: ${(error as Error).message}` })
-  }
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
-  throw new Refusal('request-invalid', { detail: 'the body is one JSON object' })
 }

@@ -5,7 +5,9 @@
 import { Refusal } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { Publication, Route, Router } from '../routing/router.ts'
+import type { Principal } from '../session/principal.ts'
 import type { Journal, Waiter } from '../store/store.ts'
+import type { ApiParts } from './parts.ts'
 
 /** One after the other: positions in the body. */
 export interface Items {
@@ -35,11 +37,30 @@ interface NamedRefusal {
   readonly detail: string
 }
 
-export const reading: Publication = { qos: 1, retain: false, properties: undefined, from: undefined, checked: true }
+/** Its permissions are those of the moment: a body may take hours. */
+export function readingBy(principal: Principal): Publication {
+  return {
+    qos: 1,
+    retain: false,
+    properties: undefined,
+    from: undefined,
+    get permissions() {
+      return principal.permissions
+    },
+    allowance: principal.allowance,
+    checked: true,
+  }
+}
 
 /** Resolves once all are on disk or refused. Errors: when none was stored, the first refusal. */
-export function storeAll(router: Router, journal: Journal, route: Route, body: Buffer, items: Items): Promise<Stored> {
-  return new Promise((resolve, reject) => new Readings(router, journal, route, body, items, resolve, reject).go())
+export function storeAll(
+  { router, store: { journal } }: ApiParts,
+  route: Route,
+  body: Buffer,
+  items: Items,
+  reading: Publication,
+): Promise<Stored> {
+  return new Promise((resolve, reject) => new Readings(router, journal, route, body, items, reading, resolve, reject).go())
 }
 
 class Readings implements Waiter {
@@ -48,6 +69,7 @@ class Readings implements Waiter {
   readonly #route: Route
   readonly #body: Buffer
   readonly #items: Items
+  readonly #reading: Publication
   readonly #resolve: (stored: Stored) => void
   readonly #reject: (error: unknown) => void
   #stored = 0
@@ -63,6 +85,7 @@ class Readings implements Waiter {
     route: Route,
     body: Buffer,
     items: Items,
+    reading: Publication,
     resolve: (stored: Stored) => void,
     reject: (error: unknown) => void,
   ) {
@@ -71,6 +94,7 @@ class Readings implements Waiter {
     this.#route = route
     this.#body = body
     this.#items = items
+    this.#reading = reading
     this.#resolve = resolve
     this.#reject = reject
   }
@@ -100,7 +124,7 @@ class Readings implements Waiter {
     const items = this.#items
     try {
       if (!items.next()) return false
-      const seq = this.#router.publish(this.#route, this.#body, items.start, items.end, reading)
+      const seq = this.#router.publish(this.#route, this.#body, items.start, items.end, this.#reading)
       this.#waiting++
       this.#journal.after(this, items.number, seq)
     } catch (error) {

@@ -50,9 +50,14 @@ export function retainedRoutes(app: FastifyInstance, { router, clock }: ApiParts
       const problem = isSharedFilter(filter) ? 'nothing is retained for a shared subscription' : topicFilterProblem(filter)
       if (problem !== undefined) throw new Refusal('filter-invalid', { detail: problem })
       const { messages, next } = pageOf(router.retained.match(filter, clock.steady()), after, limit)
+      const { permissions } = request.principal
+      if (!permissions.maySubscribe(filter)) throw new Refusal('not-allowed', { action: 'read', topic: filter })
       // Written by hand, so that a payload that is JSON goes out as it came.
       reply.header('content-type', 'application/json; charset=utf-8')
-      return `{"messages":[${messages.map(textOf).join(',')}],"next":${JSON.stringify(next)}}`
+      return `{"messages":[${messages
+        .filter(({ topic }) => permissions.may('subscribe', topic))
+        .map(textOf)
+        .join(',')}],"next":${JSON.stringify(next)}}`
     },
   )
 }

@@ -23,7 +23,7 @@ export class Spool {
    * `store-full` when the disk would come to its reserve; those of the pieces and of `use`.
    */
   async with<T>(pieces: AsyncIterable<Buffer>, use: (path: string) => Promise<T>): Promise<T> {
-    mkdirSync(this.#folder, { recursive: true })
+    mkdirSync(this.#folder, { recursive: true, mode: 0o700 })
     const path = join(this.#folder, `${++this.#count}`)
     try {
       await this.#write(path, pieces)

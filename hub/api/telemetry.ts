@@ -4,11 +4,10 @@ import { isDeviceId } from '../../devices/device.ts'
 import { telemetryTopic } from '../../devices/topics.ts'
 import { Refusal } from '../errors.ts'
 import { limits } from '../limits.ts'
-import type { Route, Router } from '../routing/router.ts'
+import type { Publication, Route } from '../routing/router.ts'
 import { array, integer, object, optional, string } from '../schema.ts'
-import type { Journal } from '../store/store.ts'
 import { type ApiParts, deviceParameters, problemSchema } from './parts.ts'
-import { ArrayItems, elementsOf, LineItems, reading, storeAll } from './readings.ts'
+import { ArrayItems, elementsOf, LineItems, readingBy, storeAll } from './readings.ts'
 
 const readingDescription = [
   'One reading, or an array of readings, as JSON: `{"temperature":61.3}` takes the hub’s time, `{"ts":1700000000000,"values":{"temperature":61.3}}`',
@@ -28,7 +27,7 @@ const storedSchema = object({
 })
 
 export function telemetryRoutes(app: FastifyInstance, parts: ApiParts): void {
-  const { store, router } = parts
+  const { router } = parts
   const responses = { 200: storedSchema, 400: problemSchema, 413: problemSchema, 429: problemSchema, 507: problemSchema }
 
   app.post(
@@ -38,10 +37,11 @@ export function telemetryRoutes(app: FastifyInstance, parts: ApiParts): void {
       const { id } = request.params as { id: string }
       const body = bodyOf(request.body)
       const route = router.routeOf(telemetryTopic(checkedId(id)))
-      if (isNdjson(request.headers['content-type'])) return storeAll(router, store.journal, route, body, new LineItems(body))
+      const reading = readingBy(request.principal)
+      if (isNdjson(request.headers['content-type'])) return storeAll(parts, route, body, new LineItems(body), reading)
       const elements = elementsOf(body)
-      if (elements !== undefined) return storeAll(router, store.journal, route, body, new ArrayItems(body, elements))
-      await publish(router, store.journal, route, body)
+      if (elements !== undefined) return storeAll(parts, route, body, new ArrayItems(body, elements), reading)
+      await publish(parts, route, body, reading)
       return { stored: 1 }
     },
   )
@@ -60,14 +60,14 @@ export function telemetryRoutes(app: FastifyInstance, parts: ApiParts): void {
       const { id, metric } = request.params as { id: string; metric: string }
       if (/[+#\0]/.test(metric)) throw new Refusal('topic-invalid', { detail: 'a metric name has no +, # or U+0000' })
       const body = bodyOf(request.body)
-      await publish(router, store.journal, router.routeOf(`${telemetryTopic(checkedId(id))}/${metric}`), body)
+      await publish(parts, router.routeOf(`${telemetryTopic(checkedId(id))}/${metric}`), body, readingBy(request.principal))
       return { stored: 1 }
     },
   )
 }
 
 /** Resolves once the message is on disk. Errors: the `Refusal` for why it is not. */
-async function publish(router: Router, journal: Journal, route: Route, body: Buffer): Promise<void> {
+async function publish({ router, store: { journal } }: ApiParts, route: Route, body: Buffer, reading: Publication): Promise<void> {
   if (journal.full) await new Promise<void>((resume) => journal.whenRoom(resume))
   const seq = router.publish(route, body, 0, body.length, reading)
   await new Promise<void>((resolve, reject) => journal.after({ stored: () => resolve(), failed: (_, why) => reject(why) }, 0, seq))

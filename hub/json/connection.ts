@@ -1,6 +1,8 @@
 // One client that goes by cursor over a wire that goes both ways: its states, its frames, its keep-alive, its closing. What each frame
 // means stands in a file of its own.
 import type { Message } from '../../devices/message.ts'
+import type { Presented } from '../access/authenticator.ts'
+import type { Principal } from '../access/principal.ts'
 import { Refusal } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { Gap } from '../session/beginning.ts'
@@ -18,13 +20,16 @@ import { publish, reply } from './publish.ts'
 import { acknowledge, subscribe, unsubscribe } from './subscribe.ts'
 import type { JsonWire } from './wire.ts'
 
+/** Members are undefined where the request had none. */
+export type Opening = Omit<Presented, 'clientId'>
+
 type State =
   | { readonly is: 'waiting-for-hello' }
   | { readonly is: 'connected'; readonly session: Session }
   | { readonly is: 'closed'; readonly why: string }
 
 /** Reasons not to read from the wire; it is read again when none is left. */
-const hold = { window: 1, backlog: 2, answers: 4, welcome: 8 } as const
+const hold = { window: 1, backlog: 2, answers: 4, welcome: 8, identity: 16 } as const
 
 /** How long a peer may take to read our goodbye. */
 const farewellSeconds = 5
@@ -37,11 +42,15 @@ const waitingForHello: State = { is: 'waiting-for-hello' }
 export class JsonConnection implements FollowingConnection, OpenConnection, Waiter, Timed, Touched {
   readonly #engine: JsonEngine
   readonly #wire: JsonWire
+  /** What the request that opened the wire presented; until it is known who comes. */
+  #opening: Opening | undefined
   #state: State = waitingForHello
   /** What is said while the welcome waits for the disk: it comes behind. */
   #early: string[] | undefined = undefined
   /** Frames that wait for the disk; built when first needed. */
   #answers: Answers | undefined = undefined
+  /** Frames that came while it is not known who comes; the wire is paused by then. */
+  #unread: { readonly text: string; readonly bytes: number }[] | undefined = undefined
   #holds = 0
   #closing = false
   #lastHeardTick: number
@@ -49,9 +58,10 @@ export class JsonConnection implements FollowingConnection, OpenConnection, Wait
   dueTick = 0
   touched = false
 
-  constructor(engine: JsonEngine, wire: JsonWire) {
+  constructor(engine: JsonEngine, wire: JsonWire, opening: Opening) {
     this.#engine = engine
     this.#wire = wire
+    this.#opening = opening
     this.#lastHeardTick = engine.wheel.tick
     engine.connections.add(this)
     engine.metrics.connectionsOpened++
@@ -74,6 +84,10 @@ export class JsonConnection implements FollowingConnection, OpenConnection, Wait
     return this.#state.is === 'connected' && this.#early === undefined && this.#wire.waitingBytes < limits.connectionWriteBytes
   }
 
+  get session(): Session | undefined {
+    return this.#state.is === 'connected' ? this.#state.session : undefined
+  }
+
   toString(): string {
     const name = this.#state.is === 'connected' ? this.#state.session.clientId : '(no client yet)'
     return `${name} from ${this.address} over ${this.transport}`
@@ -84,6 +98,10 @@ export class JsonConnection implements FollowingConnection, OpenConnection, Wait
   /** One frame came. Whatever goes wrong with it ends this connection and nothing else. */
   onText(text: string, bytes: number): void {
     if (this.#state.is === 'closed') return
+    if (this.#unread !== undefined) {
+      this.#unread.push({ text, bytes })
+      return
+    }
     this.onHeard()
     this.#engine.metrics.bytesReceived += bytes
     try {
@@ -125,8 +143,45 @@ export class JsonConnection implements FollowingConnection, OpenConnection, Wait
   #onFirst(frame: Frame | Refusal): void {
     if (frame instanceof Refusal) throw frame
     if (frame.is !== 'hello') throw new Refusal('frame-invalid', { detail: 'the first one is hello' })
+    const opening = this.#opening as Opening
+    this.#opening = undefined
+    const { client: clientId, token, username, password } = frame
+    const saysNothing = token === undefined && username === undefined && password === undefined
+    const proof = saysNothing ? {} : { token, username, password: password === undefined ? undefined : Buffer.from(password) }
+    const principal = this.#engine.authenticate({ ...opening, ...proof, clientId })
+    if (!(principal instanceof Promise)) {
+      this.#open(frame, principal)
+      return
+    }
+    this.#unread = []
+    this.#holdReading(hold.identity)
+    principal.then(
+      (found) => this.#identified(() => this.#open(frame, found)),
+      (error: unknown) =>
+        this.#identified(() => {
+          throw error
+        }),
+    )
+  }
+
+  /** It is known who comes, or why he may not; then what came meanwhile. */
+  #identified(open: () => void): void {
+    if (this.#state.is === 'closed') return
+    const unread = this.#unread ?? []
+    this.#unread = undefined
+    try {
+      open()
+    } catch (error) {
+      this.#fail(error)
+      return
+    }
+    this.#releaseReading(hold.identity)
+    for (const { text, bytes } of unread) this.onText(text, bytes)
+  }
+
+  #open(frame: HelloFrame, principal: Principal): void {
     this.#early = [] // nothing is passed before the welcome
-    const { session, resumed, cursor, gaps, isKept } = openSession(this.#engine, this, frame)
+    const { session, resumed, cursor, gaps, isKept } = openSession(this.#engine, this, frame, principal)
     this.#become({ is: 'connected', session })
     const { clientId: client, expirySeconds: expiry } = session
     const keepAlive = this.#holdTo(frame)
@@ -172,12 +227,12 @@ export class JsonConnection implements FollowingConnection, OpenConnection, Wait
     const engine = this.#engine
     switch (frame.is) {
       case 'publish': {
-        const checkedSeq = publish(engine.router, session.clientId, frame, id !== undefined)
+        const checkedSeq = publish(engine.router, session, frame, id !== undefined)
         if (id !== undefined || frame.qos > 0) this.#answerLater(id, undefined, checkedSeq)
         return
       }
       case 'reply':
-        reply(engine.router, session.clientId, frame)
+        reply(engine.router, session, frame)
         this.#answerLater(id, undefined, 0)
         return
       case 'subscribe':
@@ -304,7 +359,7 @@ export class JsonConnection implements FollowingConnection, OpenConnection, Wait
     if (this.#closing) return
     this.#closing = true
     this.#early = undefined
-    this.#engine.metrics.refused(why.code)
+    this.#engine.metrics.refused(why.code, this.session?.principal.owner)
     this.#say(errorFrame(why))
     this.#leave(why.message, true)
     this.#wire.close(why.row.ws, why.message)
@@ -326,7 +381,7 @@ export class JsonConnection implements FollowingConnection, OpenConnection, Wait
   }
 
   #count(refusal: Refusal): void {
-    this.#engine.metrics.refused(refusal.code)
+    this.#engine.metrics.refused(refusal.code, this.session?.principal.owner)
     this.#engine.log.info({ client: this.toString(), code: refusal.code }, refusal.message)
   }
 

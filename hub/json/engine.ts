@@ -1,9 +1,13 @@
 // What all JSON connections share, whatever wire carries them: the parts of the hub they talk to, and the list of who is connected.
 import type { Logger } from 'pino'
+import type { Presented } from '../access/authenticator.ts'
+import type { Principal } from '../access/principal.ts'
 import type { Clock } from '../clock.ts'
 import type { Refusal } from '../errors.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Router } from '../routing/router.ts'
+import type { Principal as SessionPrincipal } from '../session/principal.ts'
+import type { Session } from '../session/session.ts'
 import type { Sessions } from '../session/sessions.ts'
 import type { Journal, Store } from '../store/store.ts'
 import { Turn } from '../turn.ts'
@@ -18,12 +22,14 @@ export interface JsonEngineParts {
   readonly clock: Clock
   readonly metrics: Metrics
   readonly log: Logger
-  /** Throws the `Refusal` for who may not come in. Asked once for each connection. */
-  authenticate(hello: { clientId: string; username: undefined; address: string }): void
+  /** Who comes, by what hello presents or the wire knows. Errors: the `Refusal` for who may not come in. Asked once for each connection. */
+  authenticate(presented: Presented): Principal | Promise<Principal>
 }
 
 /** One client's wire, before or after its hello. */
 export interface OpenConnection {
+  /** There between its hello and its end. */
+  readonly session: Session | undefined
   /** Says why in the words of the protocol, then closes. */
   close(why: Refusal): void
   /** Closes now. */
@@ -56,6 +62,14 @@ export class JsonEngine {
     this.log = parts.log
     this.authenticate = parts.authenticate
     this.heldParsers = new HeldParsers(parts.clock)
+  }
+
+  /** Closes those for whom it gives a refusal, and those who have lost a subscription by it. */
+  reviseAll(revise: (principal: SessionPrincipal) => Refusal | undefined): void {
+    for (const connection of this.connections) {
+      const why = connection.session?.revised(revise)
+      if (why !== undefined) connection.close(why)
+    }
   }
 
   closeAll(why: () => Refusal): void {

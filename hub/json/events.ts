@@ -102,7 +102,7 @@ export class EventStream implements FollowingConnection, Holder, Timed, Touched,
   }
 
   pass(message: Message, how: Passing): void {
-    const { clientId } = this.#session as Session
+    const { clientId } = this.session as Session
     const { cursors } = this.#engine.store
     const frame = messageFrame(message, how, clientId, cursors)
     // What precedes the place where the session stands is no place to go on from.
@@ -129,13 +129,13 @@ export class EventStream implements FollowingConnection, Holder, Timed, Touched,
     if (text === '' || this.#state.is === 'gone') return
     this.#engine.metrics.bytesSent += text.length
     const isTaken = this.#raw.write(text)
-    if (isTaken) this.#session?.flush() // no drain follows, and there may be more than one turn could gather
+    if (isTaken) this.session?.flush() // no drain follows, and there may be more than one turn could gather
   }
 
   // ── from the wire ──
 
   onDrain(): void {
-    this.#session?.flush()
+    this.session?.flush()
   }
 
   /** A cut is no goodbye: the will is due. */
@@ -145,7 +145,7 @@ export class EventStream implements FollowingConnection, Holder, Timed, Touched,
   }
 
   onDue(): void {
-    const session = this.#session
+    const session = this.session
     if (session === undefined) {
       this.destroy()
       return
@@ -165,7 +165,7 @@ export class EventStream implements FollowingConnection, Holder, Timed, Touched,
   // ── its end ──
 
   close(why: Refusal): void {
-    if (this.#session === undefined) return
+    if (this.session === undefined) return
     this.#engine.metrics.refused(why.code)
     this.#text += `retry: ${why.row.retry ? reconnectAfterMs() : retryRefusedMs}\n`
     this.#say(errorFrame(why), 'error', undefined)
@@ -180,13 +180,13 @@ export class EventStream implements FollowingConnection, Holder, Timed, Touched,
     this.onClosed()
   }
 
-  get #session(): Session | undefined {
+  get session(): Session | undefined {
     if (this.#state.is === 'opening') return this.#state.opened?.session
     return this.#state.is === 'open' ? this.#state.session : undefined
   }
 
   #leave(next: State): void {
-    const session = this.#session
+    const session = this.session
     this.#state = next
     if (next === gone) this.#engine.connections.delete(this)
     if (session !== undefined) this.#engine.sessions.leave(session, this, { publishWill: true })

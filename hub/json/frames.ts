@@ -29,6 +29,10 @@ export interface SubscribeFrame {
 export interface HelloFrame {
   readonly is: 'hello'
   readonly client: string | undefined
+  /** What proves who it is, where the request that opened the wire does not. */
+  readonly token?: string | undefined
+  readonly username?: string | undefined
+  readonly password?: string | undefined
   readonly clean: boolean
   readonly expiry: number
   readonly keepAlive: number | undefined
@@ -112,6 +116,9 @@ function readHello(members: Members): HelloFrame {
   return {
     is: 'hello',
     client: optional(members, 'client', text),
+    token: optional(members, 'token', text),
+    username: optional(members, 'username', text),
+    password: optional(members, 'password', text),
     clean: flag(members, 'clean', false),
     expiry: optional(members, 'expiry', seconds) ?? 0,
     keepAlive: optional(members, 'keepAlive', seconds),

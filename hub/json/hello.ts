@@ -1,8 +1,10 @@
 // `hello`: who comes, what of it is remembered, and where it goes on from. Nothing here knows the wire, so that a query can say the same.
 import type { Will } from '../../devices/will.ts'
+import type { Principal } from '../access/principal.ts'
 import { Refusal } from '../errors.ts'
 import { limits } from '../limits.ts'
 import { readPublication } from '../routing/publication.ts'
+import { assertAllowed } from '../routing/router.ts'
 import type { Gap } from '../session/beginning.ts'
 import type { FollowingConnection } from '../session/connection.ts'
 import type { Session } from '../session/session.ts'
@@ -11,7 +13,7 @@ import type { JsonEngine } from './engine.ts'
 import type { HelloFrame } from './frames.ts'
 import { beginHistory, beginningOf, subscribeTo } from './subscribe.ts'
 
-export type Hello = Omit<HelloFrame, 'is' | 'keepAlive'>
+export type Hello = Omit<HelloFrame, 'is' | 'keepAlive' | 'token' | 'username' | 'password'>
 
 export interface Opened {
   readonly session: Session
@@ -28,12 +30,13 @@ export interface Opened {
  * Gives the connection its session. It must not be `writable` before its client is welcomed: what the session is owed comes behind, by
  * `session.flush()`. Errors: any `Refusal`, and then the connection has no session.
  */
-export function openSession(engine: JsonEngine, connection: FollowingConnection, hello: Hello): Opened {
+export function openSession(engine: JsonEngine, connection: FollowingConnection, hello: Hello, comes: Principal): Opened {
   const { sessions, store } = engine
-  const clientId = hello.client ?? sessions.newClientId()
+  const clientId = hello.client ?? comes.ownClientId(sessions.newClientId())
   assertClientId(clientId)
-  engine.authenticate({ clientId, username: undefined, address: connection.address })
+  const principal = comes.as(clientId)
   const will = willOf(hello)
+  if (will !== undefined) assertAllowed(will.topic, { permissions: principal.permissions, retain: will.retain })
   const after = hello.after === undefined ? undefined : store.cursors.placeOf(hello.after, store.journal.newestSeq)
   if (hello.subscribe.length > limits.subscriptionsPerSession) {
     throw new Refusal('too-many-subscriptions', { limit: limits.subscriptionsPerSession })
@@ -41,7 +44,7 @@ export function openSession(engine: JsonEngine, connection: FollowingConnection,
   const beginnings = hello.subscribe.map((frame) => beginningOf(engine, frame)) // all is looked at before the session is touched
 
   const { clean, expiry: expirySeconds } = hello
-  const { session, resumed, replaced } = sessions.open(clientId, connection, { clean, expirySeconds, will, follow: { after } })
+  const { session, resumed, replaced } = sessions.open(clientId, connection, { clean, expirySeconds, will, principal, follow: { after } })
   const gaps = gapOf(engine, hello.after, after)
   try {
     const cursor = store.cursors.cursorOf(session.follower?.seq ?? 0)

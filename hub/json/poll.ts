@@ -92,12 +92,12 @@ export class PollConnection implements FollowingConnection, Holder, Timed, Touch
     this.#engine.turn.touch(this)
   }
 
-  get session(): Session {
-    return this.#session as Session
+  get session(): Session | undefined {
+    return this.#session
   }
 
   get follower(): Follower {
-    return this.session.follower as Follower
+    return this.#session?.follower as Follower
   }
 
   // ── from the session ──

@@ -1,10 +1,13 @@
 // What goes down over HTTP, as routes: server-sent events, long-polls, and the commands of a constrained device.
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { isDeviceId } from '../../devices/device.ts'
+import type { Principal } from '../access/principal.ts'
 import { Refusal } from '../errors.ts'
 import { limits } from '../limits.ts'
 import { object, optional, string } from '../schema.ts'
 import { type Beginning, type Gap, seqOf } from '../session/beginning.ts'
+import type { Session } from '../session/session.ts'
+import { assertOwner } from '../session/sessions.ts'
 import type { JsonEngine } from './engine.ts'
 import { EventStream } from './events.ts'
 import type { HelloFrame } from './frames.ts'
@@ -30,6 +33,8 @@ export interface DownParts {
   readonly engine: JsonEngine
   /** Errors: `too-many-connections`. */
   assertRoom(): void
+  /** From now on the session looks after the rights of who asked. Errors: the refusal, when they were lost meanwhile. */
+  letGo(reply: FastifyReply): void
 }
 
 /** How long the session of a client that polls is kept, unless it says so: some minutes without the network. */
@@ -49,7 +54,7 @@ const eventsDescription = [
 const streamed = { produces: ['text/event-stream'] }
 
 /** A HEAD would open a stream that nobody reads. */
-const getAlone = { exposeHeadRoute: false }
+const getAlone = { exposeHeadRoute: false, config: { isHeld: true } }
 
 export function downRoutes(app: FastifyInstance, parts: DownParts): void {
   const { engine } = parts
@@ -160,7 +165,7 @@ export function downRoutes(app: FastifyInstance, parts: DownParts): void {
 }
 
 async function openEvents(
-  { engine, assertRoom }: DownParts,
+  { engine, assertRoom, letGo }: DownParts,
   request: FastifyRequest,
   reply: FastifyReply,
   query: DownQuery,
@@ -171,13 +176,14 @@ async function openEvents(
   if (isCut(raw)) return
   assertRoom()
   const stream = new EventStream(engine, raw, addressOf(request))
-  const opened = openSession(engine, stream, hello)
+  letGo(reply)
+  const opened = openSession(engine, stream, hello, request.principal)
   reply.hijack()
   stream.open(opened, headersOf(reply))
 }
 
 async function poll(
-  { engine, assertRoom }: DownParts,
+  { engine, assertRoom, letGo }: DownParts,
   request: FastifyRequest,
   reply: FastifyReply,
   asked: HelloFrame,
@@ -187,14 +193,15 @@ async function poll(
   const raw = rawOf(reply)
   const hello = await fromHistory(engine, asked)
   if (isCut(raw)) return
+  letGo(reply)
   const place = placeOf(engine, hello.after)
-  const before = pollOf(engine, hello)
+  const before = pollOf(engine, hello, request.principal)
   const connection = before ?? new PollConnection(engine, addressOf(request))
   let gaps: readonly Gap[] = place.gap === undefined ? [] : [place.gap]
   if (before !== undefined) subscribeToNew(engine, before, hello)
   else {
     assertRoom()
-    const opened = openSession(engine, connection, hello)
+    const opened = openSession(engine, connection, hello, request.principal)
     connection.open(opened.session)
     if (opened.isKept) connection.awaitDisk()
     gaps = opened.gaps
@@ -205,15 +212,19 @@ async function poll(
   connection.begin()
 }
 
-/** The connection that the client's polls have, unless it begins anew or its session is carried by something else. */
-function pollOf({ sessions }: JsonEngine, { client, clean, after }: HelloFrame): PollConnection | undefined {
-  const connection = sessions.find(client as string)?.connection
-  return connection instanceof PollConnection && (!clean || after !== undefined) ? connection : undefined
+/** The connection that the client's polls have, unless it begins anew or its session is carried by something else. Errors: `client-id-not-yours`. */
+function pollOf({ sessions }: JsonEngine, { client, clean, after }: HelloFrame, comes: Principal): PollConnection | undefined {
+  const session = sessions.find(client as string)
+  const connection = session?.connection
+  if (session === undefined || !(connection instanceof PollConnection) || (clean && after === undefined)) return undefined
+  assertOwner(session, comes)
+  session.principal = comes.as(session.clientId) // another credential of the same may have other rights
+  return connection
 }
 
 /** A client may say the same with each request. */
 function subscribeToNew(engine: JsonEngine, connection: PollConnection, { subscribe: frames }: HelloFrame): void {
-  const { session } = connection
+  const session = connection.session as Session
   for (const frame of frames) {
     if (session.subscriptions.has(frame.filter)) continue
     subscribe(engine, session, frame, ignore)

@@ -1,7 +1,7 @@
 // A WebSocket as the wire of a JSON client: one frame a text message. A socket costs one wire and one connection: its handlers are shared
 // functions that find the connection through the socket.
 import type { Duplex } from 'node:stream'
-import { JsonConnection } from './connection.ts'
+import { JsonConnection, type Opening } from './connection.ts'
 import type { JsonEngine } from './engine.ts'
 import type { JsonWire } from './wire.ts'
 
@@ -105,8 +105,8 @@ class SocketWire implements JsonWire {
 }
 
 /** `stream` carries the WebSocket: a TCP or TLS socket, or a stream of HTTP/2. */
-export function serveSocket(engine: JsonEngine, webSocket: TextSocket, stream: Duplex, address: string): void {
-  const connection = new JsonConnection(engine, new SocketWire(webSocket, stream, address))
+export function serveSocket(engine: JsonEngine, webSocket: TextSocket, stream: Duplex, address: string, opening: Opening): void {
+  const connection = new JsonConnection(engine, new SocketWire(webSocket, stream, address), opening)
   ;(webSocket as Carrying<TextSocket>).mooring = connection
   ;(stream as Carrying<Duplex>).mooring = connection
   webSocket.on('message', onMessage)

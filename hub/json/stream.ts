@@ -3,11 +3,13 @@ import { isUtf8 } from 'node:buffer'
 import type { OutgoingHttpHeaders } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { isDeviceId } from '../../devices/device.ts'
+import { unbounded } from '../../devices/permissions.ts'
 import { telemetryTopic } from '../../devices/topics.ts'
 import { Refusal } from '../errors.ts'
 import { readPublication } from '../routing/publication.ts'
 import type { Publication, Route, Router } from '../routing/router.ts'
 import { object, optional, string } from '../schema.ts'
+import type { Principal } from '../session/principal.ts'
 import type { TakeLine } from './uplink.ts'
 import type { Frame, OnFrame, Uplinks } from './uplinks.ts'
 
@@ -37,7 +39,7 @@ export function streamRoutes(app: FastifyInstance, uplinks: Uplinks): void {
     (request, reply) => {
       const { id } = request.params as { id: string }
       if (!isDeviceId(id)) throw new Refusal('device-id-invalid', { id })
-      open(uplinks, request, reply, readingsOf(uplinks.parts.router, id))
+      open(uplinks, request, reply, request.principal, readingsOf(uplinks.parts.router, id, request.principal))
     },
   )
 
@@ -56,31 +58,48 @@ export function streamRoutes(app: FastifyInstance, uplinks: Uplinks): void {
     (request, reply) => {
       const { client } = request.query as { client?: string }
       const { router, framesOf } = uplinks.parts
-      open(uplinks, request, reply, framesBy(router, client, client === undefined ? undefined : framesOf?.(client)))
+      const principal = client === undefined ? request.principal : request.principal.as(client)
+      const onFrame = client === undefined ? undefined : framesOf?.({ clientId: client, principal })
+      open(uplinks, request, reply, principal, framesBy(router, client, principal, onFrame))
     },
   )
 }
 
-function open(uplinks: Uplinks, request: FastifyRequest, reply: FastifyReply, take: TakeLine): void {
+function open(uplinks: Uplinks, request: FastifyRequest, reply: FastifyReply, principal: Principal, take: TakeLine): void {
   uplinks.assertRoom()
   reply.hijack()
-  uplinks.open(request.raw, reply.raw, reply.getHeaders() as OutgoingHttpHeaders, take)
+  uplinks.open(request.raw, reply.raw, reply.getHeaders() as OutgoingHttpHeaders, principal, take)
 }
 
 type Writable<T> = { -readonly [K in keyof T]: T[K] }
 
 /** Read at once by the router, so that one serves all lines. */
-const reading: Publication = { qos: 1, retain: false, properties: undefined, from: undefined, checked: true }
-const publication: Writable<Publication> = { ...reading }
+const publication: Writable<Publication> = {
+  qos: 1,
+  retain: false,
+  properties: undefined,
+  from: undefined,
+  permissions: unbounded,
+  allowance: undefined,
+  checked: true,
+}
 
 /** Lines are readings of the device. No text and no object is made of them: the writer thread reads them before the commit. */
-export function readingsOf(router: Router, deviceId: string): TakeLine {
+export function readingsOf(router: Router, deviceId: string, principal: Principal): TakeLine {
   const route = router.routeOf(telemetryTopic(deviceId))
-  return (bytes, start, end) => router.publish(route, bytes, start, end, reading)
+  return (bytes, start, end) => {
+    publication.qos = 1
+    publication.retain = false
+    publication.from = undefined
+    publication.permissions = principal.permissions
+    publication.allowance = principal.allowance
+    publication.checked = true
+    return router.publish(route, bytes, start, end, publication)
+  }
 }
 
 /** Lines are frames: a `publish` is dealt with here, others are handed on. */
-export function framesBy(router: Router, client: string | undefined, onFrame: OnFrame | undefined): TakeLine {
+export function framesBy(router: Router, client: string | undefined, principal: Principal, onFrame: OnFrame | undefined): TakeLine {
   let lastRoute: Route | undefined
   return (bytes, start, end, uplink) => {
     const frame = readFrame(bytes, start, end)
@@ -97,6 +116,8 @@ export function framesBy(router: Router, client: string | undefined, onFrame: On
     publication.qos = qos
     publication.retain = retain
     publication.from = client
+    publication.permissions = principal.permissions
+    publication.allowance = principal.allowance
     publication.checked = route.meaning.is === 'telemetry'
     const seq = router.publish(route, payload, 0, payload.length, publication)
     return publication.checked ? seq : 0

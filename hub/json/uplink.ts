@@ -5,6 +5,7 @@
 import type { OutgoingHttpHeaders } from 'node:http'
 import { Refusal } from '../errors.ts'
 import { limits } from '../limits.ts'
+import type { Principal } from '../session/principal.ts'
 import type { Waiter } from '../store/store.ts'
 import type { Touched } from '../turn.ts'
 import type { Timed } from '../wheel.ts'
@@ -41,6 +42,7 @@ export class Uplink implements Waiter, Timed, Touched {
   readonly #request: RawRequest
   readonly #response: RawResponse
   readonly #take: TakeLine
+  readonly principal: Principal
   readonly #lines = new Lines()
   #state: State = open
   #holds = 0
@@ -70,11 +72,19 @@ export class Uplink implements Waiter, Timed, Touched {
   dueTick = 0
   touched = false
 
-  constructor(uplinks: Uplinks, request: RawRequest, response: RawResponse, headers: OutgoingHttpHeaders, take: TakeLine) {
+  constructor(
+    uplinks: Uplinks,
+    request: RawRequest,
+    response: RawResponse,
+    headers: OutgoingHttpHeaders,
+    principal: Principal,
+    take: TakeLine,
+  ) {
     this.#uplinks = uplinks
     this.#request = request
     this.#response = response
     this.#take = take
+    this.principal = principal
     this.#heardTick = this.#wheel.tick
     this.#saidTick = this.#heardTick
     request.on('data', (chunk: Buffer) => this.#onChunk(chunk))
@@ -203,7 +213,7 @@ export class Uplink implements Waiter, Timed, Touched {
     this.#inFlight--
     if (why?.row.retry === true) {
       // Not settled, and neither is what comes behind it, whatever becomes of that.
-      this.#uplinks.parts.metrics.refused(why.code)
+      this.#uplinks.parts.metrics.refused(why.code, this.principal.owner)
       this.#become({ is: 'ending', why, retryAfterSeconds: undefined })
       this.#sayLast()
       return
@@ -221,7 +231,7 @@ export class Uplink implements Waiter, Timed, Touched {
 
   #sayRefused(line: number, { code, message, row }: Refusal): void {
     this.#refused++
-    this.#uplinks.parts.metrics.refused(code)
+    this.#uplinks.parts.metrics.refused(code, this.principal.owner)
     this.#news += `${JSON.stringify({ line, code, detail: message, retry: row.retry })}\n`
   }
 

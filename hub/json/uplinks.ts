@@ -6,9 +6,11 @@ import { Refusal } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Router } from '../routing/router.ts'
+import type { Principal } from '../session/principal.ts'
 import type { Journal } from '../store/store.ts'
 import { Turn } from '../turn.ts'
 import type { Wheel } from '../wheel.ts'
+import type { Publisher } from './publish.ts'
 import { type TakeLine, Uplink } from './uplink.ts'
 
 /** A request and its answer as Node has them, over HTTP/1.1 or HTTP/2: streams with the same methods and events. */
@@ -37,7 +39,7 @@ export interface UplinkParts {
   readonly metrics: Metrics
   readonly log: Logger
   /** Who takes the frames of this client that are no `publish`; without it they are refused. */
-  readonly framesOf?: ((client: string) => OnFrame) | undefined
+  readonly framesOf?: ((client: Publisher) => OnFrame) | undefined
 }
 
 export class Uplinks {
@@ -62,8 +64,16 @@ export class Uplinks {
   }
 
   /** Answers at once with 200 and these headers; what becomes of the lines is said in the body of the answer. */
-  open(request: RawRequest, response: RawResponse, headers: OutgoingHttpHeaders, take: TakeLine): void {
-    this.#open.add(new Uplink(this, request, response, headers, take))
+  open(request: RawRequest, response: RawResponse, headers: OutgoingHttpHeaders, principal: Principal, take: TakeLine): void {
+    this.#open.add(new Uplink(this, request, response, headers, principal, take))
+  }
+
+  /** Closes those for whom it gives a refusal. */
+  reviseAll(revise: (principal: Principal) => Refusal | undefined): void {
+    for (const uplink of this.#open) {
+      const why = revise(uplink.principal)
+      if (why !== undefined) uplink.close(why, undefined)
+    }
   }
 
   /** Called by a stream that has ended. */

@@ -1,20 +1,21 @@
 // What goes up as lines of POST /v1/stream?client= for the session of a client that has its frames by events or polls.
 import { Refusal } from '../errors.ts'
 import type { Session } from '../session/session.ts'
+import { assertOwner } from '../session/sessions.ts'
 import type { JsonEngine } from './engine.ts'
 import { type Frame, frameOf } from './frames.ts'
-import { reply } from './publish.ts'
+import { type Publisher, reply } from './publish.ts'
 import { acknowledge, subscribe, unsubscribe } from './subscribe.ts'
 
 /** Called once, at any time: with the refusal, or with nothing once what was asked for is on disk. */
 export type Outcome = (refusal: Refusal | undefined) => void
 
 /** Takes one frame that is no `publish`; nothing is thrown but a bug. */
-export function onFrame(engine: JsonEngine, clientId: string, value: unknown, answer: Outcome): void {
+export function onFrame(engine: JsonEngine, publisher: Publisher, value: unknown, answer: Outcome): void {
   try {
     const { frame } = frameOf(value)
     if (frame instanceof Refusal) throw frame
-    act(engine, clientId, frame, answer)
+    act(engine, publisher, frame, answer)
   } catch (error) {
     if (!(error instanceof Refusal)) throw error
     answer(error)
@@ -22,21 +23,21 @@ export function onFrame(engine: JsonEngine, clientId: string, value: unknown, an
 }
 
 /** Errors: a `Refusal`, and then nothing has happened and `answer` was not called. */
-function act(engine: JsonEngine, clientId: string, frame: Frame, answer: Outcome): void {
+function act(engine: JsonEngine, publisher: Publisher, frame: Frame, answer: Outcome): void {
   switch (frame.is) {
     case 'subscribe':
-      subscribe(engine, sessionOf(engine, clientId), frame, answer)
+      subscribe(engine, sessionOf(engine, publisher), frame, answer)
       return
     case 'unsubscribe':
-      unsubscribe(engine, sessionOf(engine, clientId), frame.filter, answer)
+      unsubscribe(engine, sessionOf(engine, publisher), frame.filter, answer)
       return
     case 'ack':
-      acknowledge(engine, sessionOf(engine, clientId), frame.cursor)
+      acknowledge(engine, sessionOf(engine, publisher), frame.cursor)
       answer(undefined)
       return
     case 'reply':
-      sessionOf(engine, clientId)
-      reply(engine.router, clientId, frame)
+      sessionOf(engine, publisher)
+      reply(engine.router, publisher, frame)
       engine.journal.after({ stored: () => answer(undefined), failed: (_token, why) => answer(why) }, 0)
       return
     default:
@@ -44,9 +45,10 @@ function act(engine: JsonEngine, clientId: string, frame: Frame, answer: Outcome
   }
 }
 
-/** Errors: `session-unknown`. A session that MQTT has is none of ours. */
-function sessionOf({ sessions }: JsonEngine, client: string): Session {
-  const session = sessions.find(client)
-  if (session?.follower === undefined) throw new Refusal('session-unknown', { client })
+/** Errors: `session-unknown`, `client-id-not-yours`. A session that MQTT has is none of ours. */
+function sessionOf({ sessions }: JsonEngine, { clientId, principal }: Publisher): Session {
+  const session = sessions.find(clientId)
+  if (session?.follower === undefined) throw new Refusal('session-unknown', { client: clientId })
+  assertOwner(session, principal)
   return session
 }

@@ -1,5 +1,10 @@
 // Who may open a connection now. Identity comes later; until then the address decides.
 
+import type { IncomingHttpHeaders } from 'node:http'
+import { networkOf } from '../access/failures.ts'
+import { keepNewest } from '../access/oldest.ts'
+import { isLoopback, type Peer } from '../access/peer.ts'
+import type { Clock } from '../clock.ts'
 import type { Settings } from '../config.ts'
 import { Refusal } from '../errors.ts'
 import { limits } from '../limits.ts'
@@ -9,9 +14,13 @@ export class Admission {
   readonly #settings: Settings
   /** Whose address a connection has. */
   readonly peers: Peers
+  readonly #clock: Clock
+  /** How many connections each network may still open, and when that was counted, monotonic ms. */
+  readonly #comings = new Map<string, { readonly left: number; readonly atMs: number }>()
 
-  constructor(settings: Settings) {
+  constructor(settings: Settings, clock: Clock) {
     this.#settings = settings
+    this.#clock = clock
     this.peers = new Peers(settings.trustedProxy)
   }
 
@@ -20,30 +29,56 @@ export class Admission {
     if (open >= limits.connections) throw new Refusal('too-many-connections', { limit: limits.connections })
   }
 
-  /** Errors: `not-authorized` for someone without credentials from an address that needs them. */
-  assertAnonymous(address: string): void {
+  /** One more connection from there. This machine is not counted. Errors: `connection-rate-exceeded`. */
+  assertRate(address: string): void {
+    if (isLoopback(address)) return
+    const network = networkOf(address)
+    const { connectionsPerAddress: most, connectionsPerAddressSecond: perSecond } = limits
+    const nowMs = this.#clock.monotonic()
+    const { left, atMs } = this.#comings.get(network) ?? { left: most, atMs: nowMs }
+    const has = Math.min(most, left + ((nowMs - atMs) / 1000) * perSecond)
+    if (has < 1) throw new Refusal('connection-rate-exceeded', { address, limit: perSecond })
+    this.#comings.set(network, { left: has - 1, atMs: nowMs })
+    keepNewest(this.#comings, limits.addressesWatched)
+  }
+
+  /**
+   * Of someone without credentials. A page in a browser on this machine could point its own name at 127.0.0.1 and be the hub's own origin
+   * there; what it cannot have is credentials. Errors: `not-authorized` from an address that needs them, `origin-not-allowed`.
+   */
+  assertAnonymous({ address, host }: Pick<Peer, 'address' | 'host'>): void {
     const { allowAnonymous } = this.#settings
-    if (allowAnonymous === 'everyone' || (allowAnonymous === 'loopback' && isLoopback(address))) return
-    throw new Refusal('not-authorized', { address })
+    if (allowAnonymous === 'everyone') return
+    if (allowAnonymous !== 'loopback' || !isLoopback(address)) throw new Refusal('not-authorized', { address })
+    if (host !== undefined && !isLoopbackHost(host)) throw new Refusal('origin-not-allowed', { origin: host })
+  }
+
+  /** Nobody can administer the hub from where it can be reached unless somebody has logged in. */
+  get needsAdmin(): boolean {
+    const { allowAnonymous, listen } = this.#settings
+    return allowAnonymous === 'nobody' || (allowAnonymous === 'loopback' && !isLoopback(listen))
+  }
+
+  /**
+   * Of a request by a cookie, which browsers send along whoever asks them to: it has to come from a page that may talk to the hub. SameSite keeps
+   * other sites out, and not other ports or names of the same site. `origin` is one that may, or undefined. Errors: `origin-needed`.
+   */
+  assertFromPage(method: string | undefined, { origin, 'sec-fetch-site': site }: IncomingHttpHeaders): void {
+    if (origin !== undefined || site === 'same-origin') return
+    const onlyReads = method === 'GET' || method === 'HEAD'
+    if (!onlyReads || site === 'same-site' || site === 'cross-site') throw new Refusal('origin-needed')
   }
 
   /**
    * A web page may talk to the hub that served it, and to others that name it. Without this any page in a browser on this machine could
-   * send readings to the hub on loopback, or read from it by pointing its own name at 127.0.0.1. Errors: `origin-not-allowed`.
+   * send readings to the hub on loopback. Over TLS a page that came in the clear is another one: anybody on the way could have written it.
+   * Errors: `origin-not-allowed`.
    */
-  assertOrigin(origin: string | undefined, host: string | undefined): void {
-    if (this.#settings.allowAnonymous === 'loopback' && host !== undefined && !isLoopbackHost(host)) {
-      throw new Refusal('origin-not-allowed', { origin: origin ?? host })
-    }
-    if (origin === undefined || origin === `http://${host}` || origin === `https://${host}`) return
+  assertOrigin(origin: string | undefined, host: string | undefined, isTls = false): void {
+    if (origin === undefined || origin === `https://${host}` || (!isTls && origin === `http://${host}`)) return
     if (this.#settings.allowOrigin.includes(origin)) return
     throw new Refusal('origin-not-allowed', { origin })
   }
-}
-
-/** Of an address, with or without `:port` behind it. */
-export function isLoopback(address: string): boolean {
-  return address.startsWith('127.') || address.startsWith('::ffff:127.') || address === '::1' || address.startsWith('[::1]')
 }
 
 function isLoopbackHost(host: string): boolean {

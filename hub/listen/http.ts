@@ -12,8 +12,14 @@ import fastifyStatic from '@fastify/static'
 import swagger from '@fastify/swagger'
 import fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { Logger } from 'pino'
+import type { Presented } from '../access/authenticator.ts'
+import { cookieIn } from '../access/operators/cookie.ts'
+import { authorizationOf, certificateOf, isTls } from '../access/peer.ts'
+import type { Principal } from '../access/principal.ts'
+import { auditRoutes } from '../api/audit.ts'
 import { bucketRoutes } from '../api/buckets.ts'
 import { chartRoutes } from '../api/chart.ts'
+import { credentialRoutes } from '../api/credentials.ts'
 import { deviceRoutes } from '../api/devices.ts'
 import { docsRoutes } from '../api/docs.ts'
 import { exportRoutes } from '../api/export.ts'
@@ -21,13 +27,17 @@ import { hubRoutes } from '../api/hub.ts'
 import { importRoutes } from '../api/import.ts'
 import { influxRoutes } from '../api/influx.ts'
 import { latestRoutes } from '../api/latest.ts'
+import { loginRoutes } from '../api/login.ts'
 import type { ApiParts } from '../api/parts.ts'
 import { pointRoutes } from '../api/points.ts'
+import { provisioningRoutes } from '../api/provisioning.ts'
 import { publishRoutes } from '../api/publish.ts'
 import { retainedRoutes } from '../api/retained.ts'
+import { roleRoutes } from '../api/roles.ts'
 import { sqlRoutes } from '../api/sql.ts'
 import { storeRoutes } from '../api/store.ts'
 import { telemetryRoutes } from '../api/telemetry.ts'
+import { userRoutes } from '../api/users.ts'
 import { problemOf, Refusal } from '../errors.ts'
 import { type DownParts, downRoutes } from '../json/routes.ts'
 import { streamRoutes } from '../json/stream.ts'
@@ -40,13 +50,29 @@ import type { Wheel } from '../wheel.ts'
 import type { Admission } from './admission.ts'
 import { readBody } from './body.ts'
 import { createHttp2Server } from './http2.ts'
+import type { Requests } from './requests.ts'
+import { assertReadsDevice, assertRight, isOpen, needOf } from './rights.ts'
 
 declare module 'fastify' {
+  interface FastifyRequest {
+    /** Who asks. */
+    principal: Principal
+    /** From where, without a port: a trusted proxy is believed. */
+    peerAddress: string
+    /** The browser came over TLS; where a proxy has ended it, its page says so. */
+    isOverTls: boolean
+  }
   interface FastifyContextConfig {
     /** The route reads the body itself, as a stream. */
     readonly bodyStream?: boolean
+    /** Its body or its answer may take hours. */
+    readonly isTransfer?: boolean
+    /** Its answer is held by a session. */
+    readonly isHeld?: boolean
     /** The route belongs to another API, in whose words it refuses. */
     readonly errorBody?: (refusal: Refusal) => object
+    /** A file of the dashboard. */
+    readonly isPage?: boolean
   }
 }
 
@@ -54,9 +80,12 @@ export interface HttpParts {
   readonly api: ApiParts
   readonly feed: Feed
   readonly eventStreams: EventStreams
+  readonly requests: Requests
   readonly uplinks: Uplinks
   readonly down: DownParts
   readonly admission: Admission
+  /** Errors: the `Refusal` for who may not come in. */
+  authenticate(presented: Presented, orNobody: boolean): Principal | Promise<Principal>
   readonly wheel: Wheel
   readonly log: Logger
   /** The built dashboard. */
@@ -88,7 +117,7 @@ const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 const latecomersEveryMs = 2000
 
 export async function createHttpServers(parts: HttpParts): Promise<HttpServers> {
-  const { api, feed, eventStreams, uplinks, down, admission, wheel, log, dashboardFolder } = parts
+  const { api, feed, eventStreams, requests, uplinks, down, admission, authenticate, wheel, log, dashboardFolder } = parts
   const app = fastify({
     logger: false,
     bodyLimit: limits.bodyBytes,
@@ -109,17 +138,35 @@ export async function createHttpServers(parts: HttpParts): Promise<HttpServers> 
   })
 
   parseBodies(app, wheel)
+  app.decorateRequest('principal')
+  app.decorateRequest('peerAddress', '')
+  app.decorateRequest('isOverTls', false)
 
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(securityHeaders)
     // Counted by us: Node would leave out what is past the bound, and a rule would be asked about a request that was never made.
     if (request.raw.rawHeaders.length > 2 * limits.headFields) throw new Refusal('too-many-headers', { limit: limits.headFields })
     if (probes.has(request.url)) return
-    admission.assertOrigin(request.headers.origin, request.headers.host)
-    admission.assertAnonymous(admission.peers.addressOf(request.raw))
-    const { origin } = request.headers
+    const { origin, host, authorization } = request.headers
+    const isInTls = isTls(request.raw.socket)
+    admission.assertOrigin(origin, host, isInTls)
+    const address = admission.peers.addressOf(request.raw)
+    request.peerAddress = address
+    request.isOverTls = isInTls || origin?.startsWith('https://') === true
+    const certificate = certificateOf(request.raw.socket)
+    const cookie = cookieIn(request.headers.cookie, isInTls)
+    const presented = { clientId: undefined, address, host, certificate, cookie, ...authorizationOf(authorization) }
+    const isForAll = isOpen(request)
+    request.principal = await authenticate(presented, isForAll)
+    const isPage = isForAll && needOf(request) === undefined
+    if (request.principal.identity.is === 'user' && !isPage) admission.assertFromPage(request.method, request.headers)
+    requests.add(request, reply)
+    assertRight(request)
     if (origin !== undefined) reply.headers({ 'access-control-allow-origin': origin, vary: 'Origin' })
   })
+
+  // A body may take its time, and rights may be lost meanwhile.
+  app.addHook('preHandler', async (request, reply) => requests.begin(request, reply))
 
   app.setErrorHandler((error: FastifyError | Refusal, request, reply) => {
     const refusal = refusalOf(error, request.url)
@@ -128,7 +175,7 @@ export async function createHttpServers(parts: HttpParts): Promise<HttpServers> 
       sendProblem(reply, new Refusal('internal-error', { detail: request.id }))
       return
     }
-    api.metrics.refused(refusal.code)
+    api.metrics.refused(refusal.code, request.principal?.owner)
     sendProblem(reply, refusal)
   })
 
@@ -142,6 +189,12 @@ export async function createHttpServers(parts: HttpParts): Promise<HttpServers> 
   bucketRoutes(app, api)
   chartRoutes(app, api)
   storeRoutes(app, api)
+  credentialRoutes(app, api)
+  roleRoutes(app, api)
+  provisioningRoutes(app, api)
+  auditRoutes(app, api)
+  loginRoutes(app, api)
+  userRoutes(app, api)
   exportRoutes(app, api)
   importRoutes(app, api)
   influxRoutes(app, api)
@@ -150,7 +203,7 @@ export async function createHttpServers(parts: HttpParts): Promise<HttpServers> 
   sqlRoutes(app, api)
   streamRoutes(app, uplinks)
   downRoutes(app, down)
-  eventRoutes(app, feed, eventStreams)
+  eventRoutes(app, feed, eventStreams, assertReadsDevice)
   hubRoutes(app, api)
   docsRoutes(app)
   dashboardFiles(app, dashboardFolder, api)
@@ -210,14 +263,19 @@ function dashboardFiles(app: FastifyInstance, folder: string, { metrics }: ApiPa
   const index = existsSync(join(folder, 'index.html')) ? readFileSync(join(folder, 'index.html')) : undefined
   if (index !== undefined) {
     // Names carry a hash of the content, so a browser may keep them for ever.
-    app.register(fastifyStatic, {
-      root: folder,
-      prefix: '/',
-      wildcard: false,
-      index: false,
-      maxAge: '365d',
-      immutable: true,
-      schemaHide: true,
+    app.register(async (page) => {
+      page.addHook('onRoute', (route) => {
+        route.config = { ...route.config, isPage: true }
+      })
+      await page.register(fastifyStatic, {
+        root: folder,
+        prefix: '/',
+        wildcard: false,
+        index: false,
+        maxAge: '365d',
+        immutable: true,
+        schemaHide: true,
+      })
     })
   }
   app.setNotFoundHandler((request, reply) => {
@@ -241,6 +299,7 @@ function sendProblem(reply: FastifyReply, refusal: Refusal): void {
   const problem = problemOf(refusal)
   const isStopping = refusal.code === 'shutting-down'
   if (refusal.row.retry) reply.header('retry-after', isStopping ? reconnectAfterSeconds() : 1)
+  if (problem.status === 401) reply.header('www-authenticate', 'Bearer realm="Mooring"') // RFC 9110 section 11.6.1
   abandonBody(reply.request, reply)
   reply.code(problem.status)
   const { errorBody } = reply.request.routeOptions.config

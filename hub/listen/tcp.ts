@@ -1,6 +1,8 @@
 // MQTT over TCP and over TLS. A socket costs one wire and one connection: its handlers are shared functions that find the connection through the socket.
 import type { Socket } from 'node:net'
 import { TLSSocket } from 'node:tls'
+import type { PeerCertificate } from '../access/certificate.ts'
+import { addressIn, certificateOf } from '../access/peer.ts'
 import { Refusal } from '../errors.ts'
 import { MqttConnection } from '../mqtt/connection.ts'
 import type { Engine } from '../mqtt/engine.ts'
@@ -22,6 +24,14 @@ class TcpWire implements Wire {
 
   get transport(): 'mqtt-tcp' | 'mqtt-tls' {
     return this.#socket instanceof TLSSocket ? 'mqtt-tls' : 'mqtt-tcp'
+  }
+
+  get certificate(): PeerCertificate | undefined {
+    return certificateOf(this.#socket)
+  }
+
+  get host(): undefined {
+    return undefined
   }
 
   get waitingBytes(): number {
@@ -50,11 +60,13 @@ class TcpWire implements Wire {
 }
 
 /** Serves MQTT on the sockets it is given: TCP's own, and those of TLS after the handshake. */
-export function mqttTaker(engine: Engine, { peers }: Admission, assertRoom: () => void): (socket: Socket) => void {
+export function mqttTaker(engine: Engine, admission: Admission, assertRoom: () => void): (socket: Socket) => void {
   return (socket) => {
     socket.on('error', ignoreError)
+    const name = admission.peers.nameOf(socket)
     try {
       assertRoom()
+      admission.assertRate(addressIn(name))
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
       engine.metrics.refused(error.code)
@@ -62,7 +74,7 @@ export function mqttTaker(engine: Engine, { peers }: Admission, assertRoom: () =
       return
     }
     const moored = socket as MooredSocket
-    moored.mooring = new MqttConnection(engine, new TcpWire(socket, peers.nameOf(socket)))
+    moored.mooring = new MqttConnection(engine, new TcpWire(socket, name))
     moored.on('data', onData)
     moored.on('drain', onDrain)
     moored.on('close', onClose)

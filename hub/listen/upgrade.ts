@@ -4,7 +4,13 @@ import type { IncomingMessage, Server } from 'node:http'
 import type { Http2Server, Http2ServerRequest, ServerHttp2Stream } from 'node:http2'
 import type { Duplex } from 'node:stream'
 import { WebSocket, WebSocketServer } from 'ws'
-import { problemOf, Refusal } from '../errors.ts'
+import type { Revise } from '../access/access.ts'
+import type { PeerCertificate } from '../access/certificate.ts'
+import { cookieIn } from '../access/operators/cookie.ts'
+import { authorizationOf, certificateOf, isTls } from '../access/peer.ts'
+import type { Principal } from '../access/principal.ts'
+import { problemOf, Refusal, refusalBy } from '../errors.ts'
+import type { Opening } from '../json/connection.ts'
 import type { JsonEngine } from '../json/engine.ts'
 import { jsonSubprotocol, serveSocket } from '../json/socket.ts'
 import { limits, MiB } from '../limits.ts'
@@ -15,6 +21,7 @@ import type { Engine } from '../mqtt/engine.ts'
 import type { Wire } from '../mqtt/wire.ts'
 import type { Admission } from './admission.ts'
 import { asInHttp1 } from './http2.ts'
+import { assertReadsDevice } from './rights.ts'
 
 export interface UpgradeParts {
   readonly engine: Engine
@@ -33,10 +40,19 @@ interface Endpoint {
   readonly subprotocols: readonly string[]
   readonly maxPayload: number
   readonly server: WebSocketServer
-  /** Throws the `Refusal` for who may not open one. */
-  admit(address: string): void
-  /** `carrier` is the socket or the HTTP/2 stream below; `address` is that of the peer, as shown to people. */
-  open(webSocket: WebSocket, carrier: Duplex, address: string): void
+  /** Who opens one, where the protocol does not say it itself. Errors: the `Refusal` for who may not. */
+  admit(opening: Opening): Principal | undefined | Promise<Principal>
+  open(webSocket: WebSocket, upgraded: Upgraded): void
+}
+
+interface Upgraded {
+  /** The socket or the HTTP/2 stream below. */
+  readonly carrier: Duplex
+  /** Of the peer, as shown to people. */
+  readonly address: string
+  readonly opening: Opening
+  /** There where `admit` has said it. */
+  readonly principal: Principal | undefined
 }
 
 /** What ws is held to: no compression, few fragments (ws issue 2331: its own defaults let a connection hold 13 MB). */
@@ -55,7 +71,7 @@ export class Upgrades {
   readonly #admission: Admission
   readonly #engine: Engine
   readonly #endpoints: readonly Endpoint[]
-  readonly #viewers = new Set<WebSocket>()
+  readonly #viewers = new Map<WebSocket, Principal>()
 
   constructor(http1: Server, http2: Http2Server, { engine, json, feed, admission, assertRoom, welcome }: UpgradeParts) {
     this.#admission = admission
@@ -65,22 +81,22 @@ export class Upgrades {
         paths: new Set(['/mqtt', '/ws', '/', '/$iothub/websocket']), // conventions 4.1: those that clients of other hubs come with
         subprotocols: ['mqtt', 'mqttv3.1'],
         maxPayload: 1 * MiB, // a frame may hold several packets or a part of one, so its bound is not that of a packet
-        admit: assertRoom,
-        open: (webSocket, carrier, address) => openMqtt(engine, webSocket, carrier, address),
+        admit: () => void assertRoom(),
+        open: (webSocket, { carrier, address, opening }) => openMqtt(engine, webSocket, carrier, address, opening),
       }),
       endpointOf({
         paths: new Set(['/v1/session']),
         subprotocols: [jsonSubprotocol],
         maxPayload: limits.jsonFrameBytes,
-        admit: assertRoom,
-        open: (webSocket, carrier, address) => serveSocket(json, webSocket, carrier, address),
+        admit: () => void assertRoom(),
+        open: (webSocket, { carrier, address, opening }) => serveSocket(json, webSocket, carrier, address, opening),
       }),
       endpointOf({
         paths: new Set(['/live']),
         subprotocols: [liveSubprotocol],
         maxPayload: limits.liveMessageBytes,
-        admit: (address) => admission.assertAnonymous(address),
-        open: (webSocket) => this.#openLive(webSocket, feed, welcome()),
+        admit: (opening) => whoReads(engine.authenticate({ ...opening, clientId: undefined })),
+        open: (webSocket, { principal }) => this.#openLive(webSocket, principal as Principal, feed, welcome()),
       }),
     ]
     http1.on('upgrade', (request, socket, head) => this.#onUpgrade(request, socket, head))
@@ -94,31 +110,68 @@ export class Upgrades {
 
   /** Ends the dashboards' sockets; the other connections are closed by their engines in their own words. */
   closeAll(why: () => Refusal): void {
-    for (const socket of this.#viewers) {
-      const { row, message } = why()
-      socket.close(row.ws, message)
-    }
+    this.reviseAll(() => why())
   }
 
   destroyAll(): void {
-    for (const socket of this.#viewers) socket.terminate()
+    for (const socket of this.#viewers.keys()) socket.terminate()
+  }
+
+  /** Dashboards whose viewer there is a refusal for are closed. */
+  reviseAll(revise: Parameters<Revise>[0]): void {
+    for (const [socket, principal] of this.#viewers) {
+      const why = revise(principal) ?? refusalBy(() => assertReadsDevice(principal, '+'))
+      if (why !== undefined) socket.close(why.row.ws, why.message)
+    }
   }
 
   #onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.on('error', ignoreError) // until ws takes it over
+    const refuse = (error: unknown) => refuseUpgrade(socket, this.#refusalOf(error))
     try {
       const { endpoint } = this.#assertOffered(request)
-      const address = this.#admission.peers.nameOfRequest(request)
-      endpoint.server.handleUpgrade(request, socket, head, (webSocket) => endpoint.open(webSocket, socket, address))
+      this.#admit(endpoint, request, socket, refuse, (upgraded) => {
+        endpoint.server.handleUpgrade(request, socket, head, (webSocket) => endpoint.open(webSocket, upgraded))
+      })
     } catch (error) {
-      refuseUpgrade(socket, this.#refusalOf(error))
+      refuse(error)
     }
+  }
+
+  /** `then` at once, unless it takes time to know who comes. Errors: as of `Endpoint.admit`, when it is known at once. */
+  #admit(
+    endpoint: Endpoint,
+    request: IncomingMessage,
+    carrier: Duplex,
+    refuse: (error: unknown) => void,
+    then: (upgraded: Upgraded) => void,
+  ): void {
+    const { peers } = this.#admission
+    const { host, origin, authorization } = request.headers
+    const address = peers.nameOfRequest(request)
+    // Browsers say from which page a WebSocket is opened, and `assertOrigin` has let it: without that, a cookie is not looked at.
+    const cookie = origin === undefined ? undefined : cookieIn(request.headers.cookie, isTls(request.socket))
+    const opening = {
+      address: peers.addressOf(request),
+      host,
+      certificate: certificateOf(request.socket),
+      cookie,
+      ...authorizationOf(authorization),
+    }
+    const go = (principal: Principal | undefined) => then({ carrier, address, opening, principal })
+    const admitted = endpoint.admit(opening)
+    if (!(admitted instanceof Promise)) go(admitted)
+    else
+      admitted.then((principal) => {
+        if (!carrier.destroyed) go(principal)
+      }, refuse)
   }
 
   /** RFC 8441 section 5: the stream itself becomes the socket. It has no key to answer, and its end is that of the stream. */
   #onConnect(request: Http2ServerRequest): void {
     const stream = request.stream as ServerHttp2Stream
     stream.on('error', ignoreError)
+    const refuse = (error: unknown) => refuseConnect(stream, this.#refusalOf(error))
     try {
       asInHttp1(request)
       if (request.headers[':protocol'] !== 'websocket') {
@@ -129,11 +182,12 @@ export class Upgrades {
       }
       const asked = request as unknown as IncomingMessage // Node's compatibility API has the same surface
       const { endpoint, subprotocol } = this.#assertOffered(asked)
-      const address = this.#admission.peers.nameOfRequest(asked)
-      stream.respond({ ':status': 200, 'sec-websocket-protocol': subprotocol })
-      endpoint.open(overStream(stream, endpoint.maxPayload), stream, address)
+      this.#admit(endpoint, asked, stream, refuse, (upgraded) => {
+        stream.respond({ ':status': 200, 'sec-websocket-protocol': subprotocol })
+        endpoint.open(overStream(stream, endpoint.maxPayload), upgraded)
+      })
     } catch (error) {
-      refuseConnect(stream, this.#refusalOf(error))
+      refuse(error)
     }
   }
 
@@ -142,14 +196,14 @@ export class Upgrades {
     const { headers } = request
     const path = pathOf(request)
     const offered = (headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim())
-    this.#admission.assertOrigin(headers.origin, headers.host)
+    this.#admission.assertOrigin(headers.origin, headers.host, isTls(request.socket))
+    this.#admission.assertRate(this.#admission.peers.addressOf(request))
     const endpoint = this.#endpoints.find(({ paths }) => paths.has(path))
     if (endpoint === undefined) throw new Refusal('not-found', { path })
     const subprotocol = endpoint.subprotocols.find((name) => offered.includes(name))
     if (subprotocol === undefined) {
       throw new Refusal('request-invalid', { detail: `a WebSocket at ${path} names the subprotocol ${endpoint.subprotocols.join(' or ')}` })
     }
-    endpoint.admit(this.#admission.peers.addressOf(request))
     return { endpoint, subprotocol }
   }
 
@@ -159,7 +213,7 @@ export class Upgrades {
     return error
   }
 
-  #openLive(webSocket: WebSocket, feed: Feed, welcome: Welcome): void {
+  #openLive(webSocket: WebSocket, principal: Principal, feed: Feed, welcome: Welcome): void {
     webSocket.on('error', ignoreError)
     const wire: LiveWire = {
       get waitingBytes() {
@@ -170,7 +224,7 @@ export class Upgrades {
     }
     try {
       const connection = new LiveConnection(wire, feed, welcome)
-      this.#viewers.add(webSocket)
+      this.#viewers.set(webSocket, principal)
       webSocket.on('message', (bytes: Buffer) => connection.onText(bytes.toString()))
       webSocket.on('close', () => {
         this.#viewers.delete(webSocket)
@@ -186,10 +240,14 @@ class WebSocketWire implements Wire {
   readonly transport = 'mqtt-ws'
   readonly #webSocket: WebSocket
   readonly address: string
+  readonly certificate: PeerCertificate | undefined
+  readonly host: string | undefined
 
-  constructor(webSocket: WebSocket, address: string) {
+  constructor(webSocket: WebSocket, address: string, { certificate, host }: Opening) {
     this.#webSocket = webSocket
     this.address = address
+    this.certificate = certificate
+    this.host = host
   }
 
   get waitingBytes(): number {
@@ -217,8 +275,8 @@ class WebSocketWire implements Wire {
   }
 }
 
-function openMqtt(engine: Engine, webSocket: WebSocket, carrier: Duplex, address: string): void {
-  const connection = new MqttConnection(engine, new WebSocketWire(webSocket, address))
+function openMqtt(engine: Engine, webSocket: WebSocket, carrier: Duplex, address: string, opening: Opening): void {
+  const connection = new MqttConnection(engine, new WebSocketWire(webSocket, address, opening))
   webSocket.on('error', ignoreError)
   webSocket.on('message', (bytes: Buffer, isBinary: boolean) => {
     if (isBinary) {
@@ -237,6 +295,13 @@ function endpointOf(endpoint: Omit<Endpoint, 'server'>): Endpoint {
   const { maxPayload, subprotocols } = endpoint
   const handleProtocols = (offered: Set<string>) => subprotocols.find((name) => offered.has(name)) ?? false
   return { ...endpoint, server: new WebSocketServer({ ...bounds, maxPayload, noServer: true, clientTracking: false, handleProtocols }) }
+}
+
+/** The page shows all devices. Errors: `not-allowed`. */
+function whoReads(principal: Principal | Promise<Principal>): Principal | Promise<Principal> {
+  if (principal instanceof Promise) return principal.then(whoReads)
+  assertReadsDevice(principal, '+')
+  return principal
 }
 
 interface Attachable {

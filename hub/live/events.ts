@@ -1,19 +1,28 @@
 // GET /v1/events: the feed as server-sent events (WHATWG HTML, section 9.2), for programs and `curl -N`.
 import type { FastifyInstance } from 'fastify'
 import { isDeviceId } from '../../devices/device.ts'
-import { Refusal } from '../errors.ts'
+import { Refusal, refusalBy } from '../errors.ts'
 import { limits } from '../limits.ts'
 import { array, either, object, optional, string } from '../schema.ts'
+import type { Principal } from '../session/principal.ts'
 import type { Feed, Frame, Viewer } from './feed.ts'
 
 /** A comment line this often keeps proxies and half-open detection content. */
 const heartbeatMs = 15_000
+/** When a browser comes again after a refusal that time does not heal: it cannot be told to stay away. */
+const retryRefusedMs = 60_000
 
 interface OpenStream {
+  readonly principal: Principal
+  /** What it shows may be read. Errors: `not-allowed`. */
+  assertReads(): void
   /** Nothing comes behind it. */
   end(lastEvent: string): void
   destroy(): void
 }
+
+/** That somebody may read this device, or every one: `+`. Errors: `not-allowed`. */
+type AssertReads = (principal: Principal, device: string) => void
 
 /** The streams that are open, for the hub's stop. */
 export class EventStreams {
@@ -32,9 +41,15 @@ export class EventStreams {
   }
 
   /** The last event says why, and after how long to come again. */
-  closeAll({ code, message, row: { retry } }: Refusal, retryMs: () => number): void {
+  closeAll(why: Refusal, retryMs: () => number): void {
+    for (const stream of this.#open) stream.end(lastEvent(why, retryMs()))
+  }
+
+  /** Ends those for whom it gives a refusal. */
+  reviseAll(revise: (principal: Principal) => Refusal | undefined): void {
     for (const stream of this.#open) {
-      stream.end(`retry: ${retryMs()}\nevent: error\ndata: ${JSON.stringify({ code, detail: message, retry })}\n\n`)
+      const why = revise(stream.principal) ?? refusalBy(() => stream.assertReads())
+      if (why !== undefined) stream.end(lastEvent(why, retryRefusedMs))
     }
   }
 
@@ -43,7 +58,11 @@ export class EventStreams {
   }
 }
 
-export function eventRoutes(app: FastifyInstance, feed: Feed, streams: EventStreams): void {
+function lastEvent({ code, message, row: { retry } }: Refusal, retryMs: number): string {
+  return `retry: ${retryMs}\nevent: error\ndata: ${JSON.stringify({ code, detail: message, retry })}\n\n`
+}
+
+export function eventRoutes(app: FastifyInstance, feed: Feed, streams: EventStreams, assertReads: AssertReads): void {
   app.get(
     '/v1/events',
     {
@@ -52,7 +71,7 @@ export function eventRoutes(app: FastifyInstance, feed: Feed, streams: EventStre
         summary: 'Watch changes as they happen',
         description: [
           'A stream of server-sent events. `changes` holds the newest values in columns (devices, metrics, times in Unix ms, values), at most',
-          'ten times a second; `devices` holds devices that were created, connected or disconnected; `resync` says that the reader fell',
+          'ten times a second; `devices` holds devices that were created, connected or disconnected, of those that are watched; `resync` says that the reader fell',
           'behind and should fetch what it shows again.',
         ].join(' '),
         querystring: object({
@@ -73,7 +92,7 @@ export function eventRoutes(app: FastifyInstance, feed: Feed, streams: EventStre
         send(frame) {
           if (owesResync) raw.write('event: resync\ndata: {}\n\n')
           owesResync = false
-          const text = eventsOf(frame)
+          const text = eventsOf(frame, watched)
           if (text !== '') raw.write(text)
         },
         resync() {
@@ -97,7 +116,12 @@ export function eventRoutes(app: FastifyInstance, feed: Feed, streams: EventStre
         feed.close(view)
       }
       const stream: OpenStream = {
+        principal: request.principal,
+        assertReads() {
+          for (const id of watched === 'all' ? ['+'] : watched) assertReads(request.principal, id)
+        },
         end(lastEvent) {
+          if (raw.writableEnded) return // two reasons may come at once
           leave()
           raw.end(lastEvent)
         },
@@ -120,9 +144,11 @@ function watchedOf(devices: readonly string[]): ReadonlySet<string> {
   return new Set(devices)
 }
 
-function eventsOf({ changes, devices }: Frame): string {
+/** Who watches some devices hears of these alone: others may not be his to see. */
+function eventsOf({ changes, devices = [] }: Frame, watched: ReadonlySet<string> | 'all'): string {
   let text = ''
-  if (devices !== undefined) text += `event: devices\ndata: ${JSON.stringify(devices)}\n\n`
+  const seen = watched === 'all' ? devices : devices.filter(({ id }) => watched.has(id))
+  if (seen.length > 0) text += `event: devices\ndata: ${JSON.stringify(seen)}\n\n`
   if (changes !== undefined) text += `event: changes\ndata: ${JSON.stringify(changes)}\n\n`
   return text
 }

@@ -66,6 +66,8 @@ export {
 export { readTopicName } from './topic-check.ts'
 
 /** Reads the packets of one client. An idle connection holds these five fields and nothing else. */
+const none = Buffer.alloc(0)
+
 export class PacketReader {
   /**
    * 0 until a CONNECT names a version we speak; set before the rest of that CONNECT is checked, so that its refusal can be answered in the
@@ -75,15 +77,18 @@ export class PacketReader {
   #stage: Stage = 0
   readonly #handler: PacketHandler
   #held: HeldPacket | undefined = undefined
+  /** What came behind a CONNECT that waits; see `pause`. */
+  #rest: Buffer | undefined = undefined
+  #paused = false
   #stopped = false
 
   constructor(handler: PacketHandler) {
     this.#handler = handler
   }
 
-  /** Bytes of an incomplete packet that are held. */
+  /** Bytes that are held, of an incomplete packet or behind a CONNECT that waits. */
   get bufferedBytes(): number {
-    return this.#held === undefined ? 0 : this.#held.length
+    return (this.#held?.length ?? 0) + (this.#rest?.length ?? 0)
   }
 
   /**
@@ -109,6 +114,23 @@ export class PacketReader {
       this.#onPacket(chunk, at, at + packetBytes)
       at += packetBytes
     }
+    if (this.#paused && at < chunk.length) this.#rest = Buffer.concat([this.#rest ?? none, chunk.subarray(at)])
+  }
+
+  /** What follows is kept and not looked at until `resume`. From inside a callback; whoever pauses also pauses the wire, which bounds it. */
+  pause(): void {
+    this.#paused = true
+    this.#stopped = true
+  }
+
+  /** Errors: as of `read`. */
+  resume(): void {
+    if (!this.#paused) return
+    this.#paused = false
+    this.#stopped = false
+    const rest = this.#rest
+    this.#rest = undefined
+    if (rest !== undefined) this.read(rest)
   }
 
   /** Whether CONNECT named a method and CONNACK has not been said: until then little may come. Set from inside a callback. */
@@ -119,6 +141,8 @@ export class PacketReader {
   /** Ends reading for good: neither the rest of this chunk nor a later one is looked at. The handler may call it inside a callback. */
   stop(): void {
     this.#stopped = true
+    this.#paused = false
+    this.#rest = undefined
     this.#held = undefined
   }
 

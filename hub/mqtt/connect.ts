@@ -1,7 +1,9 @@
 // CONNECT: MQTT 5 section 3.1, 3.1.1 section 3.1. The handshake is this list of steps, top to bottom.
 
+import type { Principal } from '../access/principal.ts'
 import { Refusal } from '../errors.ts'
 import { limits } from '../limits.ts'
+import { assertAllowed } from '../routing/router.ts'
 import { TopicAliases } from './aliases.ts'
 import { authenticate, type Proof } from './auth.ts'
 import { type Connack, type ConnectPacket, encodeConnack } from './codec.ts'
@@ -18,19 +20,34 @@ export function onConnect(connection: MqttConnection, packet: ConnectPacket): vo
   connection.packetBytesMax = packet.maximumPacketSize ?? Number.POSITIVE_INFINITY // before anything is answered, a refusal too
   connection.isBridge = packet.bridge
   connection.wantsCursors = asksForCursors(packet.userProperties)
-  const clientId = packet.clientId === '' ? engine.sessions.newClientId() : packet.clientId
   if (packet.authenticationMethod !== undefined) {
     const { authenticationMethod: method, authenticationData: data } = packet
-    authenticate(connection, method, data, (proof) => admit(connection, packet, clientId, proof)) // from whatever address it comes
+    // From whatever address it comes.
+    authenticate(connection, method, data, (proof) => {
+      admit(connection, packet, engine.principalOfUser(proof.username, packet.clientId), proof)
+    })
     return
   }
-  engine.authenticate({ clientId, username: packet.username, address: connection.address })
-  admit(connection, packet, clientId, undefined)
+  const principal = engine.authenticate({
+    clientId: packet.clientId,
+    username: packet.username,
+    password: packet.password,
+    token: undefined,
+    ...connection.peer,
+  })
+  if (principal instanceof Promise) {
+    connection.identifying(principal, (found) => {
+      if (connection.state.is !== 'closed') admit(connection, packet, found, undefined)
+    })
+  } else admit(connection, packet, principal, undefined)
 }
 
-function admit(connection: MqttConnection, packet: ConnectPacket, clientId: string, proof: Proof | undefined): void {
+function admit(connection: MqttConnection, packet: ConnectPacket, comes: Principal, proof: Proof | undefined): void {
   const { engine } = connection
   const { will } = packet
+  const clientId = packet.clientId === '' ? comes.ownClientId(engine.sessions.newClientId()) : packet.clientId
+  const principal = comes.as(clientId)
+  if (will !== undefined) assertAllowed(will.topic, { permissions: principal.permissions, retain: will.retain })
   if (will?.properties !== undefined) assertPayloadFormat(will.properties, will.payload, 0, will.payload.length)
 
   const serverKeepAliveSeconds = keepAliveGiven(packet, engine.keepAliveMaxSeconds)
@@ -44,6 +61,7 @@ function admit(connection: MqttConnection, packet: ConnectPacket, clientId: stri
     clean: packet.cleanStart,
     expirySeconds: asked,
     will,
+    principal,
   })
   connection.connected(session)
   connection.welcome(encodeConnack(packet.version, { ...connack, sessionPresent: resumed }), !replaced) //  5: [MQTT-3.2.2-2], [MQTT-3.2.2-3]  3.1.1: [MQTT-3.2.2-1] to -3

@@ -1,5 +1,7 @@
 // One MQTT connection: its states, its packets, its keep-alive, its closing. What each packet means stands in a file of its own.
 import type { Message, QoS } from '../../devices/message.ts'
+import { addressIn, type Peer } from '../access/peer.ts'
+import type { Principal } from '../access/principal.ts'
 import { Refusal } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { Route } from '../routing/router.ts'
@@ -44,7 +46,7 @@ export type State =
   | { readonly is: 'closed'; readonly why: string }
 
 /** Reasons not to read from the wire; it is read again when none is left. */
-export const hold = { window: 1, backlog: 2, answers: 4 } as const
+export const hold = { window: 1, backlog: 2, answers: 4, identity: 8 } as const
 
 /** How long a peer may take to read our goodbye. */
 const farewellSeconds = 5
@@ -112,6 +114,12 @@ export class MqttConnection implements PacketHandler, AcknowledgingConnection, W
     return this.#wire.address
   }
 
+  /** What is known of the peer before it has said anything. */
+  get peer(): Peer {
+    const { address, certificate, host } = this.#wire
+    return { address: addressIn(address), certificate, host }
+  }
+
   /** 4 until CONNECT says otherwise: the oldest answer any client understands. */
   get version(): ProtocolVersion {
     return this.#reader.version === 0 ? 4 : this.#reader.version
@@ -143,6 +151,10 @@ export class MqttConnection implements PacketHandler, AcknowledgingConnection, W
       this.#fail(error)
       return
     }
+    this.#mindPressure()
+  }
+
+  #mindPressure(): void {
     if (this.engine.journal.full) this.#waitForRoom()
     if (this.output.bytes + this.#wire.waitingBytes > limits.connectionAnswerBytes) this.holdReading(hold.answers)
   }
@@ -338,6 +350,29 @@ export class MqttConnection implements PacketHandler, AcknowledgingConnection, W
     this.#become({ is: 'authenticating', admit })
   }
 
+  /** Who comes is not known yet: nothing behind CONNECT is looked at until then. The deadline of CONNECT stays. */
+  identifying(principal: Promise<Principal>, admit: (principal: Principal) => void): void {
+    this.#reader.pause()
+    this.holdReading(hold.identity)
+    principal.then(admit).then(
+      () => this.#identified(),
+      (error: unknown) => this.#identified(error),
+    )
+  }
+
+  #identified(error?: unknown): void {
+    if (this.#state.is === 'closed') return
+    try {
+      if (error !== undefined) throw error
+      this.releaseReading(hold.identity)
+      this.#reader.resume()
+    } catch (failure) {
+      this.#fail(failure)
+      return
+    }
+    this.#mindPressure()
+  }
+
   connected(session: Session): void {
     this.#reader.authenticating = false
     this.#become({ is: 'connected', session })
@@ -369,7 +404,7 @@ export class MqttConnection implements PacketHandler, AcknowledgingConnection, W
   /** Says why in the words of the protocol, then closes: DISCONNECT in 5, a CONNACK before a session, nothing but the closing in 3.x. */
   close(why: Refusal): void {
     if (this.#closing) return
-    this.engine.metrics.refused(why.code)
+    this.engine.metrics.refused(why.code, this.#state.is === 'connected' ? this.#state.session.principal.owner : undefined)
     this.#reader.stop()
     const reasonCode = why.row.mqtt
     if (this.#state.is === 'connected') {

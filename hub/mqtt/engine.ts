@@ -1,9 +1,12 @@
 // What all MQTT connections share: the parts of the hub they talk to, and the list of who is connected.
 import type { Logger } from 'pino'
+import type { Presented } from '../access/authenticator.ts'
+import type { Principal } from '../access/principal.ts'
 import type { Clock } from '../clock.ts'
 import type { Refusal } from '../errors.ts'
 import type { Metrics } from '../metrics.ts'
 import type { Router } from '../routing/router.ts'
+import type { Principal as SessionPrincipal } from '../session/principal.ts'
 import type { Sessions } from '../session/sessions.ts'
 import type { Journal } from '../store/store.ts'
 import { Turn } from '../turn.ts'
@@ -23,8 +26,10 @@ export interface EngineParts {
   readonly keepAliveMaxSeconds: number
   /** Ways for a client to prove who it is, by their names in CONNECT. */
   readonly methods: ReadonlyMap<string, AuthenticationMethod>
-  /** Throws the `Refusal` for who may not come in without such a proof. Asked once for each connection. */
-  authenticate(connect: { clientId: string; username: string | undefined; address: string }): void
+  /** Who comes, by what CONNECT presents or the wire knows. Errors: the `Refusal` for who may not come in. Asked once for each connection. */
+  authenticate(presented: Presented): Principal | Promise<Principal>
+  /** Who has proven to be this user by one of the methods. */
+  principalOfUser(username: string, clientId: string): Principal
 }
 
 export class Engine {
@@ -38,6 +43,7 @@ export class Engine {
   readonly keepAliveMaxSeconds: number
   readonly methods: EngineParts['methods']
   readonly authenticate: EngineParts['authenticate']
+  readonly principalOfUser: EngineParts['principalOfUser']
   readonly turn = new Turn()
   readonly connections = new Set<MqttConnection>()
 
@@ -52,6 +58,16 @@ export class Engine {
     this.keepAliveMaxSeconds = parts.keepAliveMaxSeconds
     this.methods = parts.methods
     this.authenticate = parts.authenticate
+    this.principalOfUser = parts.principalOfUser
+  }
+
+  /** Closes those for whom it gives a refusal, and those who have lost a subscription by it. */
+  reviseAll(revise: (principal: SessionPrincipal) => Refusal | undefined): void {
+    for (const connection of this.connections) {
+      const { state } = connection
+      const why = state.is === 'connected' ? state.session.revised(revise) : undefined
+      if (why !== undefined) connection.close(why)
+    }
   }
 
   closeAll(why: () => Refusal): void {

@@ -4,6 +4,7 @@
 // later packets are parsed while this one commits, up to `limits.unansweredPublishes` of them.
 import { isUtf8 } from 'node:buffer'
 import type { QoS } from '../../devices/message.ts'
+import { unbounded } from '../../devices/permissions.ts'
 import { Refusal } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { Publication, Route } from '../routing/router.ts'
@@ -15,7 +16,15 @@ import { findProperty } from './properties.ts'
 type Writable<T> = { -readonly [K in keyof T]: T[K] }
 
 /** Filled for each PUBLISH and read at once by the router: an object for each message costs 5 % of the path. */
-const publication: Writable<Publication> = { qos: 0, retain: false, properties: undefined, from: undefined, checked: false }
+const publication: Writable<Publication> = {
+  qos: 0,
+  retain: false,
+  properties: undefined,
+  from: undefined,
+  permissions: unbounded,
+  allowance: undefined,
+  checked: false,
+}
 
 export function onPublish(connection: MqttConnection, publish: PublishView): void {
   const { engine, session } = connection
@@ -36,6 +45,8 @@ export function onPublish(connection: MqttConnection, publish: PublishView): voi
   publication.retain = publish.retain
   publication.properties = publish.properties
   publication.from = session.clientId
+  publication.permissions = session.principal.permissions
+  publication.allowance = session.principal.allowance
   try {
     if (publish.properties !== undefined) {
       assertPayloadFormat(publish.properties, publish.buffer, publish.payloadStart, publish.payloadEnd)
@@ -101,7 +112,7 @@ function mindWindow(connection: MqttConnection): void {
  */
 function refuse(connection: MqttConnection, qos: QoS, packetId: number, refusal: Refusal): void {
   if (refusal.row.retry && qos > 0) throw refusal
-  connection.engine.metrics.refused(refusal.code)
+  connection.engine.metrics.refused(refusal.code, connection.session.principal.owner)
   connection.engine.log.info({ client: connection.toString(), code: refusal.code }, refusal.message)
   if (qos > 0) refuseLater(connection, qos === 2 ? 'pubrec' : 'puback', packetId, refusal)
 }

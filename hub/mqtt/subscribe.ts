@@ -86,7 +86,7 @@ function answersTo<T>(connection: MqttConnection, asked: readonly T[], codeOf: (
       return codeOf(one)
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
-      connection.engine.metrics.refused(error.code)
+      connection.engine.metrics.refused(error.code, connection.session.principal.owner)
       connection.engine.log.info({ client: connection.toString(), code: error.code }, error.message)
       if (connection.wantsReasons) reason ??= error.message
       return error.row.mqtt

@@ -20,9 +20,10 @@ export class Devices implements Waiter {
   #minute = 0
   #createdThisMinute = 0
 
-  constructor(onRecord: ReadonlyMap<DeviceId, number>, journal: Journal, clock: Clock, watcher: DeviceWatcher) {
+  /** `lastNumber`: the largest that was ever given. A number is given once, also when its device is gone. */
+  constructor(onRecord: ReadonlyMap<DeviceId, number>, journal: Journal, clock: Clock, watcher: DeviceWatcher, lastNumber = 0) {
     this.#numbers = new Map(onRecord)
-    this.#newest = onRecord.size === 0 ? 0 : [...onRecord.values()].reduce((most, number) => Math.max(most, number), 0)
+    this.#newest = [...onRecord.values()].reduce((most, number) => Math.max(most, number), lastNumber)
     this.#journal = journal
     this.#clock = clock
     this.#watcher = watcher
@@ -39,6 +40,24 @@ export class Devices implements Waiter {
   /** The device's number; puts it on record at first sight. Errors: `too-many-devices`, `too-many-new-devices`. */
   numberOf(id: DeviceId): number {
     return this.#numbers.get(id) ?? this.#create(id)
+  }
+
+  /** Its record is on its way to the disk. */
+  isUnconfirmed(id: DeviceId): boolean {
+    const number = this.#numbers.get(id)
+    return number !== undefined && this.#unconfirmed.has(number)
+  }
+
+  /** Takes it off the record, in the turn in which the store begins to delete it: its next message makes a new device. Returns its number. */
+  remove(id: DeviceId): number | undefined {
+    const number = this.#numbers.get(id)
+    this.#numbers.delete(id)
+    return number
+  }
+
+  /** The store could not delete it. */
+  putBack(id: DeviceId, number: number): void {
+    if (!this.#numbers.has(id)) this.#numbers.set(id, number)
   }
 
   #create(id: DeviceId): number {

@@ -59,6 +59,16 @@ export class Retained {
     return fresh
   }
 
+  /** Removes every retained message whose topic begins with this, which ends with a slash. */
+  removeBelow(prefix: string): void {
+    const found: Message[] = []
+    const words = prefix.split('/')
+    const level = this.#root.find(words.slice(0, -1))
+    if (level === undefined) return
+    for (const [, child] of level.below()) collectBelow(child, false, found)
+    for (const { topic } of found) this.#remove(topic.split('/'))
+  }
+
   #remove(words: readonly string[]): void {
     const level = this.#root.find(words)
     if (level?.value === undefined) return

@@ -3,7 +3,9 @@
 // A message that is kept is delivered after its commit: whatever anyone has seen is on disk, so no cursor ever points past a crash.
 // What is not kept (QoS 0, no telemetry, not retained) is delivered at once. So is what the hub says of itself below `$SYS`.
 import assert from 'node:assert/strict'
+import type { DeviceId } from '../../devices/device.ts'
 import { expiryOf, type Message, type QoS } from '../../devices/message.ts'
+import type { Permissions } from '../../devices/permissions.ts'
 import { type Meaning, meaningOf } from '../../devices/topics.ts'
 import type { Clock } from '../clock.ts'
 import { Refusal } from '../errors.ts'
@@ -39,6 +41,11 @@ export class Route {
   }
 }
 
+export interface Allowance {
+  /** One message of so many bytes: 0, or the seconds after which it may come again. */
+  take(bytes: number): number
+}
+
 export interface Publication {
   readonly qos: QoS
   readonly retain: boolean
@@ -46,6 +53,10 @@ export interface Publication {
   readonly properties: Uint8Array | undefined
   /** Client identifier of the publisher. */
   readonly from: string | undefined
+  /** What the publisher may do. */
+  readonly permissions: Permissions
+  /** How much it may publish; undefined for as much as it likes. */
+  readonly allowance?: Allowance | undefined
   /** Refuse telemetry that cannot be read, instead of keeping it and saying so on the device's page. */
   readonly checked: boolean
 }
@@ -72,6 +83,8 @@ export class Router implements Waiter {
   #waitingRoutes: Route[] = []
   #answered = 0
   #routing = 0
+  /** Of devices that were deleted: what was appended below their topics up to this number is not retained. */
+  readonly #forgotten = new Map<string, number>()
 
   constructor(tree: TopicTree, retained: Retained, journal: Journal, devices: Devices, clock: Clock, metrics: Metrics) {
     this.tree = tree
@@ -102,6 +115,8 @@ export class Router implements Waiter {
   publish(route: Route, bytes: Uint8Array, start: number, end: number, publication: Publication): number {
     const { meaning } = route
     if (route.topic.startsWith('$')) throw new Refusal('topic-not-allowed', { topic: route.topic })
+    if (!publication.permissions.isUnbounded) assertAllowed(route.topic, publication)
+    if (publication.allowance !== undefined) assertRate(publication.allowance, end - start)
     if (meaning.is === 'bad-device-id') throw new Refusal('device-id-invalid', { id: meaning.text })
     if (publication.retain) this.#retained.assertRoomFor(route.topic, end - start)
     const device = meaning.is === 'plain' ? 0 : this.#devices.numberOf(meaning.deviceId)
@@ -166,10 +181,25 @@ export class Router implements Waiter {
     const route = this.#waitingRoutes[this.#answered] as Route
     const message = this.#nextAnswered()
     if (message.qos === 0) route.waitingQoS0--
-    if (message.retain) this.#retained.set(message)
+    if (message.retain && !this.#isForgotten(message)) this.#retained.set(message)
     this.#routing = message.seq
     deliver(message, route.matches(this.tree))
     this.#routing = 0
+  }
+
+  /** A device is deleted: nothing is retained of it, neither what was nor what is on its way to the disk. */
+  forgetDevice(id: DeviceId): void {
+    const prefix = `devices/${id}/`
+    this.#retained.removeBelow(prefix)
+    this.#forgotten.set(prefix, this.#journal.newestSeq)
+  }
+
+  #isForgotten({ topic, seq }: Message): boolean {
+    for (const [prefix, lastSeq] of this.#forgotten) {
+      if (seq > lastSeq) this.#forgotten.delete(prefix)
+      else if (topic.startsWith(prefix)) return true
+    }
+    return false
   }
 
   /** All that is on disk up to here was handed on to those who listen. */
@@ -209,6 +239,18 @@ export class Router implements Waiter {
     const expiresAtMs = properties === undefined ? Number.POSITIVE_INFINITY : expiryOf(properties, this.#clock.steady())
     return { seq, topic: route.topic, payload, qos, retain, properties, atMs: this.#clock.now(), expiresAtMs, from }
   }
+}
+
+/** Whether this may be published, now; also asked of a will when its client comes. Errors: `not-allowed`. */
+export function assertAllowed(topic: string, { permissions, retain }: Pick<Publication, 'permissions' | 'retain'>): void {
+  if (!permissions.may('publish', topic)) throw new Refusal('not-allowed', { action: 'publish', topic })
+  if (retain && !permissions.may('retain', topic)) throw new Refusal('not-allowed', { action: 'retain', topic })
+}
+
+/** Errors: `rate-exceeded`. */
+function assertRate(allowance: Allowance, bytes: number): void {
+  const seconds = allowance.take(bytes)
+  if (seconds > 0) throw new Refusal('rate-exceeded', { seconds })
 }
 
 /** A filter that names `$SYS` matches nothing of clients, who may not publish there, and no other filter matches it.  5: [MQTT-4.7.2-1] */

@@ -13,8 +13,8 @@ export const standing = { free: 0, online: 1, away: 1_000_000, full: 2_000_000, 
 
 /** What a group needs of a subscriber to choose among several. */
 export interface Member extends Subscriber {
-  /** Where in `standing` it is for a message that it would get at this QoS. */
-  standing(qos: QoS): number
+  /** Where in `standing` it is for a message, which it gets at this QoS at most. */
+  standing(message: Message, subscribed: QoS): number
   /** It outlives its connection, and the process. */
   readonly lasts: boolean
   /** Takes the message or, when it cannot be owed it, counts it as dropped: no other member stood better. */
@@ -102,7 +102,7 @@ export class SharedGroup implements Subscriber {
     let bestStanding = Number.POSITIVE_INFINITY
     for (let asked = 0, at = this.#turn; asked < count; asked++, at = at + 1 === count ? 0 : at + 1) {
       const { subscriber, qos } = members[at]!
-      const stands = subscriber.standing(message.qos < qos ? message.qos : qos)
+      const stands = subscriber.standing(message, qos)
       if (stands < bestStanding || best === -1) {
         best = at
         bestStanding = stands

@@ -1,4 +1,5 @@
 // Which topic names and topic filters are well-formed (5: section 4.7) and within the hub's limits, on every wire.
+import { wildcardProblem } from '../../devices/topic-filter.ts'
 import { limits } from '../limits.ts'
 
 /** Why this is no topic name one may publish to; undefined when it is. */
@@ -36,13 +37,5 @@ function commonProblem(topic: string): string | undefined {
   if (bytes > limits.topicBytes) return `it is ${bytes} bytes long; the limit is ${limits.topicBytes} (limits.topicBytes)`
   const levels = topic.split('/', limits.topicLevels + 1).length
   if (levels > limits.topicLevels) return `it has more than ${limits.topicLevels} levels (limits.topicLevels)`
-  return undefined
-}
-
-function wildcardProblem(filter: string): string | undefined {
-  const hash = filter.indexOf('#')
-  if (hash !== -1 && hash !== filter.length - 1) return '# is not at its end' // 5: [MQTT-4.7.1-1]
-  if (hash > 0 && filter[hash - 1] !== '/') return '# is not alone in its level' // 5: [MQTT-4.7.1-1]
-  if (/[^/]\+|\+[^/]/.test(filter)) return '+ is not alone in its level' // 5: [MQTT-4.7.1-2]
   return undefined
 }

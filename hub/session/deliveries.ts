@@ -262,7 +262,8 @@ export class Deliveries implements Waiter {
   }
 
   #sendQoS0(connection: AcknowledgingConnection, message: Message, retain: boolean, identifiers: readonly number[] | undefined): void {
-    if (connection.send(message, 0, retain, identifiers, 0, false)) this.#sessions.metrics.messagesSent++
+    if (!this.#session.mayHave(message)) this.#sessions.metrics.dropped('not-allowed')
+    else if (connection.send(message, 0, retain, identifiers, 0, false)) this.#sessions.metrics.messagesSent++
     else this.#sessions.metrics.dropped('too-large')
   }
 
@@ -275,6 +276,10 @@ export class Deliveries implements Waiter {
     }
     if (qos === 0) {
       this.#sendQoS0(connection, message, retain, identifiers)
+      return
+    }
+    if (!this.#session.mayHave(message)) {
+      this.#withhold(delivery)
       return
     }
     const waitsForDisk = qos === 2 && this.#session.number !== 0
@@ -292,6 +297,12 @@ export class Deliveries implements Waiter {
   #put(connection: AcknowledgingConnection, sent: Sent, packetId: number): void {
     const { delivery, tried } = sent
     const { message, qos, retain, identifiers } = delivery
+    if (!this.#session.mayHave(message)) {
+      this.#inflight?.finish(packetId)
+      if (tried) this.#forgo(delivery)
+      else this.#withhold(delivery)
+      return
+    }
     sent.tried = true
     if (connection.send(message, qos, retain, identifiers, packetId, tried)) {
       if (!tried) this.#sessions.metrics.messagesSent++
@@ -299,6 +310,17 @@ export class Deliveries implements Waiter {
     }
     this.#sessions.metrics.dropped('too-large')
     this.#inflight?.finish(packetId)
+    this.#recordEnd(delivery)
+  }
+
+  /** Its client may not have it; of a shared group another member may. */
+  #withhold(delivery: Delivery): void {
+    if (delivery.group?.deliver(delivery.message) === true) this.#recordEnd(delivery)
+    else this.#forgo(delivery)
+  }
+
+  #forgo(delivery: Delivery): void {
+    this.#sessions.metrics.dropped('not-allowed')
     this.#recordEnd(delivery)
   }
 

@@ -211,6 +211,10 @@ export class Follower implements CatchUpTarget {
   }
 
   #pass(connection: FollowingConnection, message: Message, how: Passing): void {
+    if (!this.#session.mayHave(message)) {
+      this.#sessions.metrics.dropped('not-allowed')
+      return
+    }
     this.#sessions.metrics.messagesSent++
     connection.pass(message, how)
   }

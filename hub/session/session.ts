@@ -14,6 +14,7 @@ import type { AcknowledgingConnection, Connection, FollowingConnection } from '.
 import { Deliveries } from './deliveries.ts'
 import { Follower } from './follower.ts'
 import { Histories } from './histories.ts'
+import type { Principal } from './principal.ts'
 import type { Sessions } from './sessions.ts'
 
 /** Where a session stands. */
@@ -26,6 +27,8 @@ const none: ReadonlyMap<string, Subscription> = new Map()
 
 export class Session implements Timed, Member, Waiter {
   readonly clientId: string
+  /** Whom it belongs to; of an absent client who it was. */
+  principal: Principal
   #number: number
   readonly #sessions: Sessions
   readonly #router: Router
@@ -44,8 +47,9 @@ export class Session implements Timed, Member, Waiter {
   expirySeconds = 0
   dueTick = 0
 
-  constructor(clientId: string, number: number, sessions: Sessions, router: Router) {
+  constructor(clientId: string, principal: Principal, number: number, sessions: Sessions, router: Router) {
     this.clientId = clientId
+    this.principal = principal
     this.#number = number
     this.#sessions = sessions
     this.#router = router
@@ -135,10 +139,25 @@ export class Session implements Timed, Member, Waiter {
     this.#follower?.tellPlace()
   }
 
+  /** Why its client may not stay, once `revise` has looked at whom it belongs to: what it says, or a subscription that is lost by it. */
+  revised(revise: (principal: Principal) => Refusal | undefined): Refusal | undefined {
+    const { permissions } = this.principal
+    const why = revise(this.principal)
+    if (why !== undefined || this.principal.permissions === permissions) return why
+    for (const filter of this.subscriptions.keys()) {
+      if (!this.maySubscribe(filter)) return new Refusal('not-allowed', { action: 'subscribe to', topic: filter })
+    }
+    return undefined
+  }
+
   // ── subscriptions ──
 
-  /** `begun`: where its history begins, which comes first. True when the filter was not subscribed before. Errors: `too-many-subscriptions`, `too-many-members`. */
+  /**
+   * `begun`: where its history begins, which comes first. True when the filter was not subscribed before. Errors: `not-allowed`,
+   * `too-many-subscriptions`, `too-many-members`.
+   */
   subscribe(filter: string, options: Omit<StoredSubscription, 'filter'>, begun?: Promise<Begun>): boolean {
+    if (!this.maySubscribe(filter)) throw new Refusal('not-allowed', { action: 'subscribe to', topic: filter })
     const isNew = !this.subscriptions.has(filter)
     if (isNew && this.subscriptions.size >= limits.subscriptionsPerSession) {
       throw new Refusal('too-many-subscriptions', { limit: limits.subscriptionsPerSession })
@@ -146,6 +165,15 @@ export class Session implements Timed, Member, Waiter {
     this.#add({ filter, ...options }, begun)
     if (this.#number !== 0) this.#sessions.sessionLog.subscribed(this.#number, { filter, ...options })
     return isNew
+  }
+
+  maySubscribe(filter: string): boolean {
+    return this.principal.permissions.maySubscribe(sharedFilterOf(filter) ?? filter)
+  }
+
+  /** Asked when the message goes to the wire, wherever it comes from: what was allowed when it was subscribed or queued may not be now. */
+  mayHave({ topic }: Message): boolean {
+    return this.principal.permissions.may('subscribe', topic)
   }
 
   #add({ filter, qos, noLocal, retainAsPublished, identifier }: StoredSubscription, begun?: Promise<Begun>): void {
@@ -200,7 +228,9 @@ export class Session implements Timed, Member, Waiter {
   }
 
   /** How well it could take a message of a group now, see `standing`. */
-  standing(qos: QoS): number {
+  standing(message: Message, subscribed: QoS): number {
+    if (!this.mayHave(message)) return standing.never
+    const qos = message.qos < subscribed ? message.qos : subscribed
     const connection = this.acknowledging
     const deliveries = this.#own()
     if (connection === undefined) {
@@ -213,7 +243,7 @@ export class Session implements Timed, Member, Waiter {
 
   deliverShared(message: Message, match: Match, group: SharedGroup): void {
     const qos = this.#qosOf(message, match.qos) //  5: [MQTT-4.8.2-3]
-    if (this.standing(qos) === standing.never) this.#sessions.metrics.dropped('no-member')
+    if (this.standing(message, match.qos) === standing.never) this.#sessions.metrics.dropped('no-member')
     else this.#own().deliver(message, qos, match.retainAsPublished && message.retain, match.identifiers, group)
   }
 

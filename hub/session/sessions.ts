@@ -11,11 +11,16 @@ import type { Journal, SessionLog, Store, StoredDelivery, StoredSession } from '
 import type { Timed, Wheel } from '../wheel.ts'
 import type { Connection } from './connection.ts'
 import type { OutboxBudget } from './outbox.ts'
+import type { Principal } from './principal.ts'
 import { Session } from './session.ts'
 import { publishWill } from './will.ts'
 
 export interface SessionWatcher {
+  /** Whom a session of an earlier run belongs to now. */
+  principalOf(owner: string, clientId: string): Principal
   onOnline(session: Session, connection: Connection): void
+  /** Another connection has come for it. */
+  onTakenOver(session: Session, from: Connection, to: Connection): void
   onAway(session: Session): void
 }
 
@@ -24,6 +29,7 @@ export interface OpenOptions {
   readonly clean: boolean
   readonly expirySeconds: number
   readonly will: Will | undefined
+  readonly principal: Principal
   /** There for a client that goes by cursor: where it goes on from when it says so, and where a new one begins. */
   readonly follow?: { readonly after: Place | undefined } | undefined
 }
@@ -94,6 +100,14 @@ export class Sessions {
     return expiresAtMs !== Number.POSITIVE_INFINITY && expiresAtMs <= this.now()
   }
 
+  /** Of those whose client is away: what it may do is asked when its will is published. One that may not stay has what is left to its owner. */
+  reviseAway(revise: (principal: Principal) => Refusal | undefined): void {
+    for (const session of this.#sessions.values()) {
+      if (session.presence.at !== 'away' || revise(session.principal) === undefined) continue
+      session.principal = this.#watcher.principalOf(session.principal.owner, session.clientId)
+    }
+  }
+
   find(clientId: string): Session | undefined {
     return this.#sessions.get(clientId)
   }
@@ -122,7 +136,13 @@ export class Sessions {
     /** Seconds since when they are away, of those who have more to come than their end. */
     const due = new Map<Session, number>()
     for (const record of stored) {
-      const session = new Session(record.clientId, record.number, this, this.#router)
+      const session = new Session(
+        record.clientId,
+        this.#watcher.principalOf(record.owner, record.clientId),
+        record.number,
+        this,
+        this.#router,
+      )
       session.restore(record)
       const earlier = this.#sessions.get(record.clientId)
       if (earlier !== undefined) due.set(earlier, Number.POSITIVE_INFINITY) // the client had begun anew, and the hub died before this one's end
@@ -148,17 +168,19 @@ export class Sessions {
    * on disk has ended by this, and the client should hear of the new one only when that is on disk as well.
    * A session that owes each message and one that goes by cursor do not turn into one another: a CONNECT begins anew, and whoever comes by
    * cursor must say `clean`. 5: [MQTT-3.1.4-3], [MQTT-3.1.2-4]  3.1.1: [MQTT-3.1.4-2], [MQTT-3.1.2-6].
-   * Errors: `too-many-sessions`, `session-elsewhere`.
+   * Errors: `too-many-sessions`, `session-elsewhere`, `client-id-not-yours`.
    */
   open(clientId: string, connection: Connection, options: OpenOptions): { session: Session; resumed: boolean; replaced: boolean } {
     let session = this.#sessions.get(clientId)
     if (session === undefined && this.#sessions.size >= limits.sessions) throw new Refusal('too-many-sessions', { limit: limits.sessions })
+    if (session !== undefined) assertOwner(session, options.principal)
     const isOther = session !== undefined && (session.follower === undefined) !== (options.follow === undefined)
     if (isOther && options.follow !== undefined && !options.clean) throw new Refusal('session-elsewhere', { client: clientId })
     if (session?.presence.at === 'online') {
       const { connection: old } = session.presence
       this.leave(session, old, { publishWill: true })
       old.close(new Refusal('taken-over', { client: clientId }))
+      this.#watcher.onTakenOver(session, old, connection)
       session = this.#sessions.get(clientId)
     }
     let replaced = false
@@ -178,7 +200,8 @@ export class Sessions {
     this.#cancelDelayedWill(clientId)
     session.expirySeconds = expirySeconds
     session.will = options.will
-    if (session.number !== 0) this.sessionLog.opened(session.number, clientId, expirySeconds, options.will)
+    session.principal = options.principal
+    if (session.number !== 0) this.#tellOpened(session.number, session)
     const { follower } = session
     if (follower !== undefined && !resumed) follower.tellPlace()
     if (follower !== undefined && resumed) follower.seek(options.follow?.after?.seq ?? follower.acknowledgedSeq)
@@ -188,17 +211,21 @@ export class Sessions {
     return { session, resumed, replaced }
   }
 
-  #begin(clientId: string, outlives: boolean, { follow }: OpenOptions): Session {
-    const session = new Session(clientId, outlives ? ++this.#lastNumber : 0, this, this.#router)
+  #begin(clientId: string, outlives: boolean, { follow, principal }: OpenOptions): Session {
+    const session = new Session(clientId, principal, outlives ? ++this.#lastNumber : 0, this, this.#router)
     if (follow !== undefined) session.follow(follow.after?.seq ?? this.store.journal.newestMessageSeq)
     return session
   }
 
   /** Puts a session on record that had left no trace in the store so far. Returns its number. */
-  record({ clientId, expirySeconds, will }: Session): number {
+  record(session: Session): number {
     this.#lastNumber++
-    this.sessionLog.opened(this.#lastNumber, clientId, expirySeconds, will)
+    this.#tellOpened(this.#lastNumber, session)
     return this.#lastNumber
+  }
+
+  #tellOpened(number: number, { clientId, expirySeconds, will, principal: { owner } }: Session): void {
+    this.sessionLog.opened(number, clientId, expirySeconds, will, owner)
   }
 
   /** The connection is gone. Ignored when the session has moved to another one since. */
@@ -251,7 +278,7 @@ export class Sessions {
   /** Exactly once: that it was published stands in the batch of the message itself. */
   #publishWillNow(session: Session, will: Will): void {
     session.will = undefined
-    publishWill(will, session.clientId, this.#router, (refusal) => this.metrics.refused(refusal.code))
+    publishWill(will, session, this.#router, (refusal) => this.metrics.refused(refusal.code))
     if (session.number !== 0) this.sessionLog.willSent(session.number)
   }
 
@@ -262,6 +289,11 @@ export class Sessions {
     this.#wheel.disarm(delayed)
     this.#delayedWills.delete(clientId)
   }
+}
+
+/** Of an anonymous client it may become anybody's: it is let in to nothing that the next one may not have. Errors: `client-id-not-yours`. */
+export function assertOwner({ principal: { owner } }: Session, { owner: comes, permissions }: Principal): void {
+  if (owner !== '' && owner !== comes && !permissions.isUnbounded) throw new Refusal('client-id-not-yours')
 }
 
 type DelayedWill = Timed

@@ -183,6 +183,23 @@ test('damaged: what was owed on disk and is not there any more as it was written
   assert.deepEqual(await droppedAfter(), { damaged: 1 })
 })
 
+test('not-allowed: a part of what was subscribed that a rule denies', async (t) => {
+  const rules = [
+    { effect: 'allow', actions: ['subscribe'], filter: 'allowed/#' },
+    { effect: 'deny', actions: ['subscribe'], filter: 'allowed/not/#' },
+  ]
+  await fetch(`${hub.url}/v1/roles/partly`, { method: 'PUT', body: JSON.stringify(rules) })
+  const { secret } = (await (await hub.post('/v1/keys/partly', { role: 'partly' })).json()) as { secret: string }
+  const dropped = await dropsOf(hub)
+  const client = await moor(t, hub, 'partly', 5, { username: 'any', password: Buffer.from(secret) })
+  await client.subscribe('allowed/#', { qos: 1 })
+  const publisher = await moor(t, hub, 'out of it')
+  for (const qos of [0, 1] as const) await publisher.publish('allowed/not/this', `${qos}`, { qos })
+  await publisher.publish('allowed/this', 'last', { qos: 1 })
+  assert.deepEqual(await client.texts(1), ['last'])
+  assert.deepEqual(await dropped(), { 'not-allowed': 2 })
+})
+
 test('every reason is listed with its sentence, and the total stays', async () => {
   const { drops, figures } = (await hub.get('/v1/hub')) as Drops
   assert.deepEqual(

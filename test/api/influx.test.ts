@@ -13,6 +13,7 @@ async function points(hub: TestHub): Promise<string[]> {
 
 test('a batch of Telegraf is stored: 204 once it is on disk', async (t) => {
   const hub = await startHub(t)
+  const { secret } = (await (await hub.post('/v1/keys/telegraf', { role: 'operator' })).json()) as { secret: string }
   const batch = [
     'cpu,cpu=cpu-total,host=edge-1 usage_idle=97.25,usage_user=1.5 1767323045000000000',
     'mem,host=edge-1 used=1024i,active=true 1767323045250000000',
@@ -24,12 +25,16 @@ test('a batch of Telegraf is stored: 204 once it is on disk', async (t) => {
   const headers = {
     'content-type': 'text/plain; charset=utf-8',
     'content-encoding': 'gzip',
-    authorization: 'Token none',
+    authorization: `Token ${secret}`,
     'user-agent': 'Telegraf',
   }
   const response = await fetch(hub.url + path, { method: 'POST', body: gzipSync(batch), headers })
   assert.equal(response.status, 204)
   assert.equal(await response.text(), '')
+  const withoutToken = await hub.post(path, '', { authorization: 'Token ' })
+  assert.equal(withoutToken.status, 204, 'as Telegraf says it when it has none')
+  const mistaken = await hub.post(path, 'm,host=d a=1', { authorization: 'Token mine' })
+  assert.deepEqual([mistaken.status, ((await mistaken.json()) as { code: string }).code], [401, 'unauthorized'])
   assert.deepEqual(await points(hub), [
     'edge-1,cpu.usage_idle{cpu=cpu-total},1767323045000,97.25',
     'edge-1,cpu.usage_user{cpu=cpu-total},1767323045000,1.5',

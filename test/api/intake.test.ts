@@ -1,7 +1,9 @@
 // Points on their way into the store, before a disk that is as slow as the test wants: what waits is bounded, and what is lost is said.
+
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Intake } from '../../hub/api/intake.ts'
+import { readingBy } from '../../hub/api/readings.ts'
 import { Refusal } from '../../hub/errors.ts'
 import { limits } from '../../hub/limits.ts'
 import { Metrics } from '../../hub/metrics.ts'
@@ -11,6 +13,7 @@ import { Router } from '../../hub/routing/router.ts'
 import { TopicTree } from '../../hub/routing/topic-tree.ts'
 import type { Journal, Waiter } from '../../hub/store/store.ts'
 import { HandClock } from '../kit/clock.ts'
+import { anybody } from '../kit/principals.ts'
 
 /** Commits when the test says so. */
 class HandJournal implements Journal {
@@ -75,7 +78,7 @@ function intakeOver(journal: HandJournal): Intake {
   const clock = new HandClock()
   const metrics = new Metrics()
   const devices = new Devices(new Map(), journal, clock, { onDeviceCreated: () => {} })
-  return new Intake(new Router(new TopicTree(), new Retained(), journal, devices, clock, metrics), journal, metrics)
+  return new Intake(new Router(new TopicTree(), new Retained(), journal, devices, clock, metrics), journal, metrics, readingBy(anybody))
 }
 
 const isPending = async (promise: Promise<unknown>) =>

@@ -1,4 +1,5 @@
 // Streams that go up, over HTTP/1.1 and over HTTP/2: a server that opens each request as a stream, and a client that sends what it is told.
+
 import { once } from 'node:events'
 import { createServer, request } from 'node:http'
 import { connect, constants, createServer as createHttp2Server, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2'
@@ -18,6 +19,7 @@ import type { Journal } from '../../hub/store/store.ts'
 import { Wheel } from '../../hub/wheel.ts'
 import { atEnd } from '../kit/at-end.ts'
 import type { HandClock } from '../kit/clock.ts'
+import { anybody } from '../kit/principals.ts'
 
 export type HttpVersion = 'HTTP/1.1' | 'HTTP/2'
 export const versions: readonly HttpVersion[] = ['HTTP/1.1', 'HTTP/2']
@@ -70,8 +72,11 @@ export async function serve(t: TestContext, version: HttpVersion, journal: Journ
   const onRequest = (incoming: RawRequest, response: RawResponse) => {
     const { pathname, searchParams } = new URL(incoming.url ?? '', 'http://hub')
     const device = /^\/v1\/devices\/(.+)\/stream$/.exec(pathname)?.[1]
-    const take = device === undefined ? framesBy(router, searchParams.get('client') ?? undefined, onFrame) : readingsOf(router, device)
-    uplinks.open(incoming, response, {}, take)
+    const take =
+      device === undefined
+        ? framesBy(router, searchParams.get('client') ?? undefined, anybody, onFrame)
+        : readingsOf(router, device, anybody)
+    uplinks.open(incoming, response, {}, anybody, take)
   }
   const server: Server =
     version === 'HTTP/1.1'

@@ -1,7 +1,9 @@
 // Frames that go up beside a stream of events or polls: they reach the session of their client, and are answered when it is on disk.
+
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import pino from 'pino'
+import { unbounded } from '../../devices/permissions.ts'
 import { systemClock } from '../../hub/clock.ts'
 import type { Refusal } from '../../hub/errors.ts'
 import { JsonEngine } from '../../hub/json/engine.ts'
@@ -18,6 +20,7 @@ import { openSqliteStore } from '../../hub/store/sqlite/open.ts'
 import { Wheel } from '../../hub/wheel.ts'
 import { atEnd } from '../kit/at-end.ts'
 import { newFolder } from '../kit/hub.ts'
+import { anybody } from '../kit/principals.ts'
 
 async function makeEngine(t: TestContext): Promise<JsonEngine> {
   const clock = systemClock
@@ -27,8 +30,13 @@ async function makeEngine(t: TestContext): Promise<JsonEngine> {
   atEnd(t, () => wheel.stop())
   const devices = new Devices(new Map(), store.journal, clock, { onDeviceCreated: () => {} })
   const router = new Router(new TopicTree(), new Retained(), store.journal, devices, clock, metrics)
-  const sessions = new Sessions(store, router, wheel, clock, metrics, { onOnline: () => {}, onAway: () => {} })
-  return new JsonEngine({ router, sessions, store, wheel, clock, metrics, log: pino({ level: 'silent' }), authenticate: () => {} })
+  const sessions = new Sessions(store, router, wheel, clock, metrics, {
+    principalOf: () => anybody,
+    onTakenOver: () => {},
+    onOnline: () => {},
+    onAway: () => {},
+  })
+  return new JsonEngine({ router, sessions, store, wheel, clock, metrics, log: pino({ level: 'silent' }), authenticate: () => anybody })
 }
 
 /** A wire that notes the topics of what it is given. */
@@ -50,19 +58,26 @@ const plain = { clean: false, expiry: 60, after: undefined, subscribe: [], will:
 
 /** The code of the refusal; undefined once it is on disk. */
 function say(engine: JsonEngine, client: string, frame: unknown): Promise<string | undefined> {
-  return new Promise((resolve) => onFrame(engine, client, frame, (refusal: Refusal | undefined) => resolve(refusal?.code)))
+  return new Promise((resolve) =>
+    onFrame(engine, { clientId: client, principal: anybody }, frame, (refusal: Refusal | undefined) => resolve(refusal?.code)),
+  )
 }
 
 test('subscribe, unsubscribe, ack and reply reach the session of the client, and are answered when they are on disk', async (t) => {
   const engine = await makeEngine(t)
   const { router, sessions, store } = engine
   const [device, operator] = [wire(), wire()]
-  const { session } = openSession(engine, device.connection, { ...plain, client: 'pump-7' })
-  openSession(engine, operator.connection, {
-    ...plain,
-    client: 'operator',
-    subscribe: [{ is: 'subscribe', filter: 'devices/+/replies/+', since: undefined, last: undefined, retained: false, noLocal: false }],
-  })
+  const { session } = openSession(engine, device.connection, { ...plain, client: 'pump-7' }, anybody)
+  openSession(
+    engine,
+    operator.connection,
+    {
+      ...plain,
+      client: 'operator',
+      subscribe: [{ is: 'subscribe', filter: 'devices/+/replies/+', since: undefined, last: undefined, retained: false, noLocal: false }],
+    },
+    anybody,
+  )
   sessions.find('operator')?.flush()
   session.flush()
 
@@ -76,6 +91,7 @@ test('subscribe, unsubscribe, ack and reply reach the session of the client, and
     retain: false,
     properties: undefined,
     from: undefined,
+    permissions: unbounded,
     checked: false,
   })
   assert.equal(await say(engine, 'pump-7', { is: 'reply', command: 'c1', status: 'done' }), undefined)
@@ -93,7 +109,7 @@ test('a frame for a client without a session is refused, and so is what is no fr
   assert.equal(await say(engine, 'nobody', { is: 'subscribe', filter: 'a' }), 'session-unknown')
   assert.equal(await say(engine, 'nobody', { is: 'ack', cursor: '1.1' }), 'session-unknown')
   assert.equal(await say(engine, 'nobody', { is: 'reply', command: 'c1', status: 'done' }), 'session-unknown')
-  openSession(engine, wire().connection, { ...plain, client: 'page' })
+  openSession(engine, wire().connection, { ...plain, client: 'page' }, anybody)
   assert.equal(await say(engine, 'page', { is: 'hello' }), 'frame-invalid')
   assert.equal(await say(engine, 'page', { is: 'dance' }), 'frame-invalid')
   assert.equal(await say(engine, 'page', ['not an object']), 'frame-invalid')

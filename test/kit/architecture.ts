@@ -31,6 +31,7 @@ const columns: readonly (readonly string[])[] = [
   ['hub'],
   ['listen'],
   ['mqtt', 'json', 'api', 'live', 'sys', 'extend'],
+  ['access'],
   ['session'],
   ['routing'],
   ['store'],
@@ -38,7 +39,7 @@ const columns: readonly (readonly string[])[] = [
 /** Modules on the top floor of hub/ that anyone below it may import. */
 const tables = ['config', 'kinds', 'retention', 'limits', 'errors', 'metrics', 'clock', 'wheel', 'turn', 'reconnect', 'version', 'schema']
 const partOfFile: Readonly<Record<string, string>> = { main: 'main', ready: 'main', maintenance: 'main', hub: 'hub' }
-const drawing = 'main → hub → listen → mqtt, json, api, live, sys, extend → session → routing → store → devices'
+const drawing = 'main → hub → listen → mqtt, json, api, live, sys, extend → access → session → routing → store → devices'
 
 /** Packages that have one home. The others may be imported wherever their layer needs them. */
 const homes: Readonly<Record<string, string>> = {
@@ -50,6 +51,7 @@ const homes: Readonly<Record<string, string>> = {
   uplot: 'dashboard/',
   esbuild: 'dashboard/build.mjs',
   'smol-toml': 'hub/config.ts',
+  jose: 'hub/access/jwt.ts',
   hyparquet: 'hub/api/formats/',
   'hyparquet-writer': 'hub/api/formats/',
 }

@@ -1,4 +1,5 @@
 // Sessions over a real store, without a hub around them: for tests that look at sessions themselves.
+
 import type { TestContext } from 'node:test'
 import { Metrics } from '../../hub/metrics.ts'
 import { Devices } from '../../hub/routing/devices.ts'
@@ -13,6 +14,7 @@ import { Wheel } from '../../hub/wheel.ts'
 import { atEnd } from './at-end.ts'
 import { HandClock } from './clock.ts'
 import { newFolder } from './hub.ts'
+import { anybody } from './principals.ts'
 
 /** Those of an earlier run in the same folder are restored. */
 export async function makeSessions(t: TestContext, durability: Durability, folder = newFolder(t)) {
@@ -20,9 +22,14 @@ export async function makeSessions(t: TestContext, durability: Durability, folde
   const store = await openSqliteStore({ folder, durability, clock })
   atEnd(t, () => store.close())
   const metrics = new Metrics()
-  const devices = new Devices(store.devicesAtStart, store.journal, clock, { onDeviceCreated: () => {} })
+  const devices = new Devices(store.devicesAtStart, store.journal, clock, { onDeviceCreated: () => {} }, store.lastDeviceAtStart)
   const router = new Router(new TopicTree(), new Retained(), store.journal, devices, clock, metrics)
-  const sessions = new Sessions(store, router, new Wheel(clock), clock, metrics, { onOnline: () => {}, onAway: () => {} })
+  const sessions = new Sessions(store, router, new Wheel(clock), clock, metrics, {
+    principalOf: () => anybody,
+    onTakenOver: () => {},
+    onOnline: () => {},
+    onAway: () => {},
+  })
   sessions.restore(store.sessionsAtStart)
   return { clock, store, metrics, router, sessions }
 }

@@ -1,11 +1,14 @@
 // Who may open a connection: addresses, the names a browser asks for, the pages it comes from.
+
 import assert from 'node:assert/strict'
 import { request } from 'node:http'
 import { after, type TestContext, test } from 'node:test'
+import { isLoopback } from '../../hub/access/peer.ts'
 import { type Settings, settingsWith } from '../../hub/config.ts'
 import { Refusal } from '../../hub/errors.ts'
 import { limits } from '../../hub/limits.ts'
-import { Admission, isLoopback } from '../../hub/listen/admission.ts'
+import { Admission } from '../../hub/listen/admission.ts'
+import { HandClock } from '../kit/clock.ts'
 import { startHub, type TestHub } from '../kit/hub.ts'
 import { dial } from '../kit/mqtt.ts'
 
@@ -110,26 +113,48 @@ test('with --allow-anonymous=nobody a client without credentials is refused on e
 })
 
 test('loopback means this machine, in both families and with a port behind it', () => {
-  const admission = (allowAnonymous: Settings['allowAnonymous']) => new Admission(settingsWith({ allowAnonymous }))
+  const admission = (allowAnonymous: Settings['allowAnonymous']) => new Admission(settingsWith({ allowAnonymous }), new HandClock())
   const here = ['127.0.0.1', '127.9.9.9:1234', '::1', '[::1]:1234', '::ffff:127.0.0.1', '::ffff:127.0.0.1:1234']
   const elsewhere = ['10.0.0.1', '192.168.1.7:1883', '::ffff:10.0.0.1', 'fe80::1', '', '128.0.0.1']
   for (const address of here) {
     assert.equal(isLoopback(address), true, address)
-    admission('loopback').assertAnonymous(address)
-    assert.throws(() => admission('nobody').assertAnonymous(address), Refusal)
+    admission('loopback').assertAnonymous({ address, host: undefined })
+    assert.throws(() => admission('nobody').assertAnonymous({ address, host: undefined }), Refusal)
   }
   for (const address of elsewhere) {
     assert.equal(isLoopback(address), false, address)
-    assert.throws(() => admission('loopback').assertAnonymous(address), Refusal)
-    admission('everyone').assertAnonymous(address)
+    assert.throws(() => admission('loopback').assertAnonymous({ address, host: undefined }), Refusal)
+    admission('everyone').assertAnonymous({ address, host: undefined })
   }
 })
 
 test('connections: one more than the limit is not let in', () => {
-  const admission = new Admission(settingsWith({}))
+  const admission = new Admission(settingsWith({}), new HandClock())
   admission.assertRoom(limits.connections - 1)
   assert.throws(
     () => admission.assertRoom(limits.connections),
     (error) => error instanceof Refusal && error.code === 'too-many-connections',
   )
+})
+
+test('an address may open so many connections at once, and so many a second; a network of IPv6 is one, and this machine is not counted', () => {
+  const clock = new HandClock()
+  const admission = new Admission(settingsWith({}), clock)
+  const { connectionsPerAddress: most, connectionsPerAddressSecond: perSecond } = limits
+  const isRefused = (address: string) => {
+    try {
+      admission.assertRate(address)
+      return false
+    } catch (error) {
+      assert.equal((error as Refusal).code, 'connection-rate-exceeded')
+      return true
+    }
+  }
+  for (let at = 0; at < most; at += 1) admission.assertRate(`2001:db8::${at.toString(16)}`)
+  assert.ok(isRefused('2001:db8::beef'))
+  assert.ok(!isRefused('2001:db8:0:1::1'), 'another network')
+  clock.advance(1)
+  for (let at = 0; at < perSecond; at += 1) admission.assertRate('2001:db8::beef')
+  assert.ok(isRefused('2001:db8::1'))
+  for (let at = 0; at <= most; at += 1) admission.assertRate('127.0.0.1')
 })

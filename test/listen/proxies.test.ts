@@ -1,5 +1,6 @@
 // Whose address a connection has behind a proxy: the PROXY protocol (HAProxy's specification, versions 1 and 2), Forwarded (RFC 7239) and
 // X-Forwarded-For, each believed from trusted proxies alone.
+
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
@@ -9,6 +10,7 @@ import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { after, type TestContext, test } from 'node:test'
 import tls from 'node:tls'
+import { addressIn } from '../../hub/access/peer.ts'
 import { readConfiguration, SettingError } from '../../hub/config.ts'
 import { limits } from '../../hub/limits.ts'
 import { forwardedFor } from '../../hub/listen/forwarded.ts'
@@ -111,7 +113,7 @@ for (const [name, header, address] of strangers) {
       socket.write(header)
       const { code, reason } = await connackOn(socket)
       assert.equal(code, 0x87)
-      assert.ok(reason?.includes(`from ${address} `), reason)
+      assert.ok(reason?.includes(`from ${addressIn(address)} `), reason)
     }
   })
 }

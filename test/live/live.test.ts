@@ -101,6 +101,12 @@ test('server-sent events carry the same changes, of all devices or of some', asy
   await all.next(({ event, data }) => event === 'changes' && (data as Changes).devices.includes('b'), 'changes of b')
   const only = await some.next(({ event }) => event === 'changes', 'changes')
   assert.deepEqual((only.data as Changes).devices, ['b'])
+  const seen = await some.next(({ event }) => event === 'devices', 'devices')
+  assert.deepEqual(
+    (seen.data as { id: string }[]).map(({ id }) => id),
+    ['b'],
+    'who may see some devices does not hear that others are there',
+  )
   const refused = await fetch(`${hub.url}/v1/events?device=not%20an%20id`)
   assert.equal(refused.status, 400)
 })

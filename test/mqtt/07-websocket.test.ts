@@ -202,11 +202,12 @@ test('a page from elsewhere is refused, the hub’s own page and allowed ones ar
   assert.equal((await upgrade(guarded, '/mqtt', mqtt)).status, 101, 'a device sends no Origin')
 })
 
-test('a browser that was led to this machine under another name is refused', async () => {
-  const answer = await upgrade(hub, '/mqtt', {
-    'sec-websocket-protocol': 'mqtt',
-    host: 'rebound.example:8080',
-    origin: 'http://rebound.example:8080',
-  })
-  assert.equal(answer.status, 403)
+test('a browser that was led to this machine under another name is refused, unless it has credentials', async (t) => {
+  const { secret } = (await (await hub.post('/v1/devices/rebound/credentials', {})).json()) as { secret: string }
+  const headers = { host: 'rebound.example:8080', origin: 'http://rebound.example:8080' }
+  const led = { protocolVersion: 5, clientId: 'rebound', reconnectPeriod: 0, wsOptions: { headers } } as const
+  await assert.rejects(mqtt.connectAsync(`${address}/mqtt`, { ...led, clientId: 'anybody' }), { code: 0x87 })
+  const known = await mqtt.connectAsync(`${address}/mqtt`, { ...led, username: secret })
+  t.after(() => known.end(true))
+  assert.ok(known.connected)
 })

@@ -1,4 +1,5 @@
 // Shared subscriptions, MQTT 5 section 4.8.2: whom a group gives a message to, whoever came and went before.
+
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import fc from 'fast-check'
@@ -7,6 +8,7 @@ import { Refusal } from '../../hub/errors.ts'
 import { limits } from '../../hub/limits.ts'
 import { type Member, type Membership, SharedGroup, sharedFilterOf, standing } from '../../hub/routing/shared-group.ts'
 import { type Match, type Subscription, TopicTree } from '../../hub/routing/topic-tree.ts'
+import { anybody } from '../kit/principals.ts'
 import { makeSessions, silentWire } from '../kit/sessions.ts'
 import { matches, topicFilter, topicName } from './naive.ts'
 
@@ -22,8 +24,8 @@ class Fake implements Member {
     this.clientId = clientId
   }
 
-  standing(qos: QoS): number {
-    this.asked.push(qos)
+  standing(message: Message, subscribed: QoS): number {
+    this.asked.push(message.qos < subscribed ? message.qos : subscribed)
     return this.stands
   }
   deliverShared(message: Message, match: Match): void {
@@ -247,7 +249,7 @@ async function makeMembers(t: TestContext) {
   /** An absent member with a session that lasts. */
   const join = (clientId: string, qos: QoS) => {
     const connection = silentWire()
-    const { session } = sessions.open(clientId, connection, { clean: false, expirySeconds: 600, will: undefined })
+    const { session } = sessions.open(clientId, connection, { clean: false, expirySeconds: 600, will: undefined, principal: anybody })
     session.subscribe('$share/g/a', { qos, noLocal: false, retainAsPublished: false, identifier: undefined })
     return { session, connection, leave: () => sessions.leave(session, connection, { publishWill: false }) }
   }

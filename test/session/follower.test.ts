@@ -1,16 +1,19 @@
 // Clients that go by cursor: whatever their wires do, each sees every message once and in order.
+
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import Database from 'better-sqlite3'
 import type { Message } from '../../devices/message.ts'
+import { unbounded } from '../../devices/permissions.ts'
 import { Refusal } from '../../hub/errors.ts'
 import { limits } from '../../hub/limits.ts'
 import type { FollowingConnection, Passing } from '../../hub/session/connection.ts'
 import type { Session } from '../../hub/session/session.ts'
 import type { Durability } from '../../hub/store/store.ts'
 import { newFolder } from '../kit/hub.ts'
+import { anybody } from '../kit/principals.ts'
 import { makeSessions, silentWire } from '../kit/sessions.ts'
 import { stored } from '../store/kit.ts'
 
@@ -19,6 +22,7 @@ const lasting = (after?: number) => ({
   clean: false,
   expirySeconds: 600,
   will: undefined,
+  principal: anybody,
   follow: { after: after === undefined ? undefined : { seq: after, known: true } },
 })
 
@@ -26,7 +30,7 @@ async function world(t: TestContext, folder = newFolder(t), durability: Durabili
   const { store, metrics, router, sessions } = await makeSessions(t, durability, folder)
   const publish = (topic: string, text: string, qos: 0 | 1 = 1) => {
     const bytes = Buffer.from(text)
-    const publication = { qos, retain: false, properties: undefined, from: undefined, checked: false }
+    const publication = { qos, retain: false, properties: undefined, from: undefined, permissions: unbounded, checked: false }
     return router.publish(router.routeOf(topic), bytes, 0, bytes.length, publication)
   }
   return { store, router, sessions, metrics, publish }
@@ -285,7 +289,7 @@ test('sessions of the two kinds do not turn into one another unasked', async (t)
   const { sessions } = await world(t)
   const wire = new Wire()
   sessions.open('c', wire, lasting())
-  const kept = { clean: false, expirySeconds: 600, will: undefined }
+  const kept = { clean: false, expirySeconds: 600, will: undefined, principal: anybody }
   const opened = sessions.open('c', silentWire(), kept)
   assert.equal(opened.resumed, false, 'a CONNECT finds no session of its kind and begins anew')
   assert.equal(wire.closed, 'taken-over')

@@ -1,11 +1,13 @@
 // All sessions together: how many are remembered, for how long, and that a forgotten one leaves nothing behind.
+
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Refusal } from '../../hub/errors.ts'
 import { limits } from '../../hub/limits.ts'
+import { anybody } from '../kit/principals.ts'
 import { makeSessions, silentWire } from '../kit/sessions.ts'
 
-const lasting = (expirySeconds: number) => ({ clean: false, expirySeconds, will: undefined })
+const lasting = (expirySeconds: number) => ({ clean: false, expirySeconds, will: undefined, principal: anybody })
 const asked = { qos: 1, noLocal: false, retainAsPublished: false, identifier: undefined } as const
 
 test('sessions: one more is refused; known clients come back, and room is made when one is forgotten', async (t) => {

@@ -13,6 +13,8 @@ const protocolVersion = 5
 export class Line implements Wire {
   readonly transport = 'mqtt-tcp'
   readonly address: string
+  readonly host = undefined
+  readonly certificate = undefined
   readonly client: Client
   readonly connection: MqttConnection
   readonly #parser = mqttPacket.parser({ protocolVersion })

@@ -13,6 +13,7 @@ import { TopicTree } from '../../hub/routing/topic-tree.ts'
 import { Sessions } from '../../hub/session/sessions.ts'
 import { Wheel } from '../../hub/wheel.ts'
 import { HandClock } from '../kit/clock.ts'
+import { anybody } from '../kit/principals.ts'
 import { type Random, randomFrom } from '../kit/random.ts'
 import { Client, type Habits, type Line } from './client.ts'
 import { Disk } from './disk.ts'
@@ -85,6 +86,8 @@ export class World {
     const devices = new Devices(new Map(), store.journal, clock, { onDeviceCreated: () => {} })
     const router = new Router(new TopicTree(), retained, store.journal, devices, clock, metrics)
     const sessions = new Sessions(store, router, wheel, clock, metrics, {
+      principalOf: () => anybody,
+      onTakenOver: () => {},
       onOnline: () => {},
       onAway: (session) => this.#left(session.clientId),
     })
@@ -102,7 +105,8 @@ export class World {
       log,
       keepAliveMaxSeconds: 0,
       methods: new Map(),
-      authenticate: () => {},
+      authenticate: () => anybody,
+      principalOfUser: () => anybody,
     })
     return { journal, metrics, wheel, router, sessions, engine }
   }

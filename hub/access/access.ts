@@ -1,0 +1,368 @@
+// Everything about who may come in, joined: what the hub asks of it, and whom it tells that somebody may stay no longer.
+import type { KeyObject } from 'node:crypto'
+import type { DeviceId, Tags } from '../../devices/device.ts'
+import type { Identity } from '../../devices/identity.ts'
+import { type RuleLimits, readRules } from '../../devices/permissions.ts'
+import type { Clock } from '../clock.ts'
+import { Refusal } from '../errors.ts'
+import { limits } from '../limits.ts'
+import type { Principal as SessionPrincipal } from '../session/principal.ts'
+import type { AccessStore } from '../store/access.ts'
+import type { Wheel } from '../wheel.ts'
+import { type AllowanceRates, Allowances } from './allowance.ts'
+import { Authenticator, type Foreigners, type Presented, type Proven } from './authenticator.ts'
+import { Callback, type CallbackOptions } from './callback.ts'
+import type { CertificateNaming } from './certificate.ts'
+import type { Credential, Owner } from './credential.ts'
+import { type Actor, Credentials, type EndOfCredential } from './credentials.ts'
+import { DisabledDevices } from './disabled-devices.ts'
+import { Endings } from './endings.ts'
+import { FailureLog } from './failure-log.ts'
+import { Failures } from './failures.ts'
+import { type JwtIssuer, Jwts } from './jwt.ts'
+import { Operators } from './operators/operators.ts'
+import type { User } from './operators/user.ts'
+import { PasswordLogins } from './password-logins.ts'
+import { Passwords } from './passwords.ts'
+import type { Peer } from './peer.ts'
+import { adminRole, Principal, type PrincipalParts } from './principal.ts'
+import { Provisioning } from './provisioning.ts'
+import { Roles } from './roles.ts'
+import { hubSecret } from './secret.ts'
+
+/** Looks at everyone who is connected, and closes those for whom it gives a refusal. */
+export type Revise = (revise: (principal: SessionPrincipal) => Refusal | undefined) => void
+
+export interface AccessParts {
+  readonly store: AccessStore
+  readonly clock: Clock
+  readonly wheel: Wheel
+  readonly certificateNaming: CertificateNaming
+  hasDevice(id: DeviceId): boolean
+  tagsOf(id: DeviceId): Promise<Tags>
+  /** Throws the `Refusal` for who may not come without credentials. */
+  assertAnonymous(peer: Peer): void
+  /** Puts a device on record. */
+  register(id: DeviceId, said: { readonly type: string | null; readonly tags: Tags }): Promise<void>
+  /** Others who know whom the hub does not. */
+  readonly jwt: JwtIssuer | undefined
+  readonly callback: CallbackOptions | undefined
+  readonly rates: AllowanceRates
+  readonly revise: Revise
+  /** The same of those who are connected now. */
+  readonly reviseConnected: Revise
+  /** Nobody but a user can administer the hub from where it can be reached. */
+  readonly needsAdmin: boolean
+  /** There are users whom the hub knows by a method of MQTT 5 alone. */
+  readonly hasOtherUsers: boolean
+  /** Something could not be written; what it was about goes on. */
+  onFailure(error: unknown): void
+  /** A record of the disk that opens nothing, in a sentence. */
+  onUnreadable(sentence: string): void
+}
+
+/** Undefined members are left out. */
+export interface AsIf {
+  readonly device?: DeviceId | undefined
+  readonly role?: string | undefined
+  readonly client?: string | undefined
+}
+
+const deviceRole = 'device'
+const ruleLimits: RuleLimits = limits
+
+/** Errors: for an issuer or a service that cannot be used safely. */
+function foreignersOf({ jwt, callback, clock, onFailure }: AccessParts): Foreigners {
+  const asked = callback === undefined ? undefined : new Callback(callback, clock, onFailure)
+  return {
+    ...(jwt === undefined ? {} : { ofToken: new Jwts(jwt, clock, onFailure) }),
+    ...(asked === undefined ? {} : { ofPassword: (presented: Presented) => asked.prove(presented) }),
+  }
+}
+
+export class Access {
+  readonly credentials: Credentials
+  readonly roles: Roles
+  readonly disabled: DisabledDevices
+  readonly provisioning: Provisioning
+  readonly operators: Operators
+  readonly #parts: AccessParts
+  readonly #authenticator: Authenticator
+  readonly #principals: PrincipalParts
+  readonly #failures: FailureLog
+  readonly #endings: Endings
+  /** Those who have proven who they are, and are not let in yet. The refusal: why they may not come in after all. */
+  readonly #coming = new Map<Principal, Refusal | undefined>()
+
+  /** Errors: a sentence, when the secret of the hub is gone or cannot be read. */
+  static async open(parts: AccessParts): Promise<Access> {
+    return new Access(parts, await hubSecret(parts.store, 'tokens'))
+  }
+
+  private constructor(parts: AccessParts, key: KeyObject) {
+    const { store, clock, wheel, certificateNaming, hasDevice, assertAnonymous, needsAdmin, onFailure, onUnreadable } = parts
+    this.#parts = parts
+    const passwords = new Passwords()
+    const allowances = new Allowances(clock, parts.rates)
+    this.#principals = {
+      // As the authenticator holds it, for a client identifier that is said after the credentials.
+      assertClientId: ({ is, name }, clientId) => this.#authenticator.assertClientId(clientId, is === 'device' ? { is, name } : undefined),
+      allowanceOf: (owner) => allowances.of(owner),
+    }
+    this.credentials = new Credentials({
+      store,
+      key,
+      hashPassword: (password) => passwords.hash(password),
+      clock,
+      wheel,
+      onEnded: (credential, why) => this.#onCredentialEnded(credential, why),
+      onFailure,
+    })
+    this.roles = new Roles({
+      store,
+      clock,
+      readRules: (value) => readRules(value, ruleLimits),
+      onChanged: (name) => this.#onRoleChanged(name),
+    })
+    this.disabled = new DisabledDevices(store, clock, (device) => this.#onDisabled(device))
+    this.provisioning = new Provisioning({
+      store,
+      key,
+      credentials: this.credentials,
+      clock,
+      isDevice: hasDevice,
+      register: parts.register,
+    })
+    this.#endings = new Endings(clock, wheel, (nowMs) => this.#onEnding(nowMs))
+    for (const [what, names] of [
+      ['credential', this.credentials.unreadable],
+      ['role', this.roles.unreadable],
+      ['provisioning key', this.provisioning.unreadable],
+    ] as const) {
+      for (const name of names) onUnreadable(`The ${what} ${name} cannot be read, so it allows nothing.`)
+    }
+    this.#failures = new FailureLog(store, clock, onFailure)
+    const failures = new Failures(clock)
+    this.operators = new Operators({
+      ...{ store, key, clock, wheel, passwords, failures, needsAdmin, onFailure },
+      hasRole: (name) => this.roles.find(name) !== undefined,
+      isConnected: (credential) => this.#isConnected(credential),
+      onLoginEnded: ({ credential }, why) =>
+        this.#revise(({ identity }) => (identity.credential === credential ? new Refusal('login-ended', { why }) : undefined)),
+      onRole: (user) => this.#onUserRole(user),
+      onShutOut: (name, why) => this.#onShutOut(name, why),
+      onRefused: (failure) => this.#failures.add(failure),
+    })
+    this.#authenticator = new Authenticator({
+      credentials: this.credentials,
+      logins: new PasswordLogins({ credentials: this.credentials, passwords, clock, failures }),
+      ofCookie: (cookie) => this.#byCookie(cookie),
+      roles: this.roles,
+      clock,
+      findDevice: (id) => (hasDevice(id) || this.disabled.has(id) ? { disabled: this.disabled.has(id), tags: {} } : undefined),
+      assertAnonymous,
+      anonymousRole: adminRole,
+      deviceRole,
+      certificateNaming,
+      foreigners: foreignersOf(parts),
+      onRefused: (failure) => this.#failures.add(failure),
+    })
+  }
+
+  /**
+   * Who comes; at once where nothing has to be waited for. `orNobody`: who may not come without credentials, and has none, has no rights.
+   * Errors: the `Refusal` for who may not come in.
+   */
+  authenticate(presented: Presented, orNobody = false): Principal | Promise<Principal> {
+    const clientId = presented.clientId ?? ''
+    const identity = this.#authenticator.authenticate(presented, orNobody)
+    if (identity instanceof Promise) return identity.then((found) => this.#principal(found, clientId))
+    return this.#principal(identity, clientId)
+  }
+
+  /** A user who has proven himself by a method of MQTT 5. */
+  principalOfUser(name: string, clientId: string): Principal {
+    if (this.operators.users.find(name)?.disabled === true) throw new Refusal('authentication-failed', { detail: 'the user is disabled' })
+    const identity = this.#user(name)
+    this.#principals.assertClientId(identity, clientId)
+    return new Principal(identity, clientId, this.#principals)
+  }
+
+  /** Who is not in the book of users is known by a method of MQTT 5, if there is one. */
+  #user(name: string): Identity {
+    const user = this.operators.users.find(name)
+    const role = user?.disabled === true ? '' : (user?.role ?? (this.#parts.hasOtherUsers ? 'operator' : ''))
+    return { is: 'user', name, role, rules: this.roles.rulesOf(role), tags: {}, credential: undefined, until: undefined }
+  }
+
+  /** Whom a session of an earlier run belongs to: what it may do is what its newest credential gives that is valid, and nothing without one. */
+  principalOf(owner: string, clientId: string): Principal {
+    const [is, name] = [owner.slice(0, owner.indexOf('/')), owner.slice(owner.indexOf('/') + 1)]
+    if (owner === '') return new Principal(this.#anonymous(), clientId, this.#principals)
+    if (is === 'user') return new Principal(this.#user(name), clientId, this.#principals)
+    const of = { is: is === 'key' ? 'key' : 'device', name } satisfies Owner
+    const newest = this.credentials.newestOf(of)
+    const role = newest?.role ?? ''
+    const rules = of.is === 'device' && this.disabled.has(name) ? [] : this.roles.rulesOf(role)
+    const identity = {
+      is: of.is,
+      name,
+      role: rules.length === 0 ? '' : role,
+      rules,
+      tags: {},
+      credential: newest?.id,
+      until: newest?.until,
+    }
+    return new Principal(identity, clientId, this.#principals)
+  }
+
+  /** Whom somebody would be with this role, or the one that a device comes with. Errors: `role-unknown`. */
+  async asIf({ device, role = this.#roleOf(device), client }: AsIf): Promise<Principal> {
+    if (this.roles.find(role) === undefined) throw new Refusal('role-unknown', { name: JSON.stringify(role.slice(0, 64)) })
+    const tags = device === undefined ? {} : await this.#parts.tagsOf(device)
+    const is = device === undefined ? 'key' : 'device'
+    const identity = {
+      is,
+      name: device ?? '',
+      role,
+      rules: this.roles.rulesOf(role),
+      tags,
+      credential: undefined,
+      until: undefined,
+    } as const
+    return new Principal(identity, client ?? device ?? '', this.#principals)
+  }
+
+  #roleOf(device: DeviceId | undefined): string {
+    const newest = device === undefined ? undefined : this.credentials.of({ is: 'device', name: device }).at(-1)
+    return newest?.role ?? deviceRole
+  }
+
+  /** The tags of a device have changed, which its rules may ask for. */
+  onTagsChanged(device: DeviceId, tags: Tags): void {
+    this.#revise((principal) => {
+      const { identity } = principal
+      if (identity.is === 'device' && identity.name === device) principal.become({ ...identity, tags })
+      return undefined
+    })
+  }
+
+  /** Notes in the audit log what somebody has done elsewhere. */
+  audit(action: string, target: string, { who, from }: Actor, detail = ''): Promise<void> {
+    const { store, clock } = this.#parts
+    return store.write([], [{ at: clock.now(), who, from, action, target, outcome: 'done', detail }])
+  }
+
+  /** Everything that lets the device in is gone, and who came by it is closed. It may be let in anew. */
+  async forgetDevice(device: DeviceId, by: Actor): Promise<void> {
+    await this.credentials.revokeAll({ is: 'device', name: device }, by)
+    if (this.disabled.has(device)) await this.disabled.enable(device, by)
+  }
+
+  async stop(): Promise<void> {
+    this.#endings.stop()
+    await this.#failures.stop()
+    await this.credentials.stop()
+    await this.operators.stop()
+  }
+
+  #principal(identity: Identity, clientId: string): Principal | Promise<Principal> {
+    const { credential, until } = identity
+    if (until !== undefined && (credential === undefined || this.credentials.find(credential) === undefined)) this.#endings.note(until)
+    const principal = new Principal(identity, clientId, this.#principals)
+    const asksForTags = identity.is === 'device' && this.roles.asksForTags(identity.role)
+    return asksForTags ? this.#withTags(principal) : principal
+  }
+
+  #byCookie(cookie: string): Proven | undefined {
+    const found = this.operators.find(cookie)
+    if (found === undefined) return undefined
+    const { user, login } = found
+    return { of: { is: 'user', name: user.name }, role: user.role, credential: login.credential, until: login.until }
+  }
+
+  #isConnected(credential: string): boolean {
+    let isConnected = false
+    this.#parts.reviseConnected(({ identity }) => {
+      isConnected ||= identity.credential === credential
+      return undefined
+    })
+    return isConnected
+  }
+
+  /** Meanwhile its rights may change, and end. */
+  async #withTags(principal: Principal): Promise<Principal> {
+    this.#coming.set(principal, undefined)
+    try {
+      const tags = await this.#parts.tagsOf(principal.identity.name)
+      const why = this.#coming.get(principal)
+      if (why !== undefined) throw why
+      principal.become({ ...principal.identity, tags })
+      return principal
+    } finally {
+      this.#coming.delete(principal)
+    }
+  }
+
+  /** Of everybody who is connected, away, or just coming. */
+  #revise(revise: Parameters<Revise>[0]): void {
+    for (const [principal, before] of this.#coming) this.#coming.set(principal, before ?? revise(principal))
+    this.#parts.revise(revise)
+  }
+
+  #anonymous(): Identity {
+    return {
+      is: 'anonymous',
+      name: '',
+      role: adminRole,
+      rules: this.roles.rulesOf(adminRole),
+      tags: {},
+      credential: undefined,
+      until: undefined,
+    }
+  }
+
+  #onCredentialEnded({ id }: Credential, why: EndOfCredential): void {
+    this.#revise(({ identity }) => (identity.credential === id ? new Refusal('credential-ended', { why }) : undefined))
+  }
+
+  #onEnding(nowMs: number): void {
+    this.#revise(({ identity: { until } }) => {
+      return until !== undefined && until <= nowMs ? new Refusal('credential-ended', { why: 'expired' }) : undefined
+    })
+  }
+
+  #onRoleChanged(name: string): void {
+    const rules = this.roles.rulesOf(name)
+    this.#revise((principal) => {
+      const { identity } = principal
+      if (identity.role === name) principal.become({ ...identity, rules })
+      return undefined
+    })
+  }
+
+  #onUserRole({ name, role }: User): void {
+    const rules = this.roles.rulesOf(role)
+    this.#revise((principal) => {
+      const { identity } = principal
+      if (identity.is === 'user' && identity.name === name) principal.become({ ...identity, role, rules })
+      return undefined
+    })
+  }
+
+  /** Whatever he came by; sessions whose client is away keep nothing of his rights. */
+  #onShutOut(name: string, why: string): void {
+    this.#revise((principal) => {
+      const { identity } = principal
+      if (identity.is !== 'user' || identity.name !== name) return undefined
+      principal.become({ ...identity, role: '', rules: [] })
+      return new Refusal('login-ended', { why })
+    })
+  }
+
+  #onDisabled(device: DeviceId): void {
+    this.#revise(({ identity: { is, name } }) =>
+      is === 'device' && name === device ? new Refusal('device-disabled', { device }) : undefined,
+    )
+  }
+}

@@ -1,0 +1,131 @@
+// People: logging in and out, and the set-up that makes the first of them; joined here.
+import type { KeyObject } from 'node:crypto'
+import type { Clock } from '../../clock.ts'
+import { Refusal } from '../../errors.ts'
+import { limits } from '../../limits.ts'
+import type { AccessStore, AuditEntry } from '../../store/access.ts'
+import type { Wheel } from '../../wheel.ts'
+import type { Failures } from '../failures.ts'
+import { PasswordLogins } from '../password-logins.ts'
+import type { Passwords } from '../passwords.ts'
+import { type Login, Logins } from './logins.ts'
+import { SetUp } from './set-up.ts'
+import type { User } from './user.ts'
+import { Users } from './users.ts'
+
+export interface OperatorsParts {
+  readonly store: AccessStore
+  readonly key: KeyObject
+  readonly clock: Clock
+  readonly wheel: Wheel
+  /** The one that hashes all passwords of the hub, and the failures of all who guess: their bounds are for all of them. */
+  readonly passwords: Passwords
+  readonly failures: Failures
+  readonly hasRole: (name: string) => boolean
+  /** Nobody but a user can administer the hub from where it can be reached. */
+  readonly needsAdmin: boolean
+  readonly isConnected: (credential: string) => boolean
+  readonly onLoginEnded: (login: Login, why: string) => void
+  readonly onRole: (user: User) => void
+  /** Told when a user is disabled or removed. */
+  readonly onShutOut: (name: string, why: string) => void
+  readonly onRefused: (failure: { readonly who: string; readonly from: string; readonly code: 'bad-credentials' }) => void
+  readonly onFailure: (error: unknown) => void
+}
+
+export interface LoggedIn {
+  readonly user: User
+  /** The value of the cookie, told this once. */
+  readonly cookie: string
+}
+
+export class Operators {
+  readonly users: Users
+  readonly logins: Logins
+  readonly setUp: SetUp
+  readonly needsAdmin: boolean
+  readonly #parts: OperatorsParts
+  readonly #passwords: PasswordLogins<{ readonly id: string }>
+
+  constructor(parts: OperatorsParts) {
+    this.#parts = parts
+    const { store, key, clock, wheel, passwords, failures, hasRole, needsAdmin, isConnected, onLoginEnded, onRole, onShutOut, onFailure } =
+      parts
+    this.needsAdmin = needsAdmin
+    const logins = {
+      removals: (user: string, kept?: string) => this.logins.removals(user, kept),
+      end: (user: string, why: string, kept?: string) => this.logins.end(user, why, kept),
+    }
+    const hashPassword = (password: Uint8Array) => passwords.hash(password)
+    this.users = new Users({ store, clock, hashPassword, hasRole, needsAdmin, logins, onRole, onShutOut })
+    const mayLogIn = (name: string) => this.users.find(name)?.disabled === false
+    this.logins = new Logins({ store, key, clock, wheel, isConnected, onEnded: onLoginEnded, onFailure }, mayLogIn)
+    this.setUp = new SetUp({ store, key, clock, hasAdmin: () => this.users.hasAdmin })
+    this.#passwords = new PasswordLogins({ credentials: this.users, passwords, clock, failures })
+  }
+
+  /** Who comes with this cookie; undefined for nobody. */
+  find(cookie: string): { readonly user: User; readonly login: Login } | undefined {
+    const login = this.logins.use(cookie)
+    const user = login && this.users.find(login.user)
+    return login === undefined || user === undefined || user.disabled ? undefined : { user, login }
+  }
+
+  /** `before`: the login of this browser, which the new one takes the place of. Errors: `bad-credentials`, and those of who comes too often. */
+  async logIn(name: string, password: string, address: string, before?: string): Promise<LoggedIn> {
+    if (!(await this.#isRight(name, password, address))) throw this.#refused(name, address)
+    return this.#begin(name, address, before)
+  }
+
+  /** Errors: `bad-credentials`, `user-invalid`. */
+  async changePassword(name: string, old: string, password: string, address: string, login: string): Promise<void> {
+    this.users.assertFit(name, password)
+    if (!(await this.#isRight(name, old, address))) throw this.#refused(name, address)
+    await this.users.change(name, { password }, { who: `user/${name}`, from: address }, login)
+  }
+
+  /** Errors: `set-up-link-invalid`, `user-invalid`. */
+  async setUpAdmin(token: string, name: string, password: string, address: string): Promise<LoggedIn> {
+    this.setUp.assertValid(token)
+    let release = () => {}
+    const link = {
+      claim: () => {
+        const claimed = this.setUp.claim(token)
+        release = claimed.release
+        return claimed.change
+      },
+      release: () => release(),
+    }
+    await this.users.putAdmin(name, password, { who: 'set-up link', from: address }, link)
+    return this.#begin(name, address)
+  }
+
+  stop(): Promise<void> {
+    return this.logins.stop()
+  }
+
+  async #isRight(name: string, password: string, address: string): Promise<boolean> {
+    if (name.length > limits.credentialTextBytes) return false
+    return (await this.#passwords.login(name, Buffer.from(password), address)) !== undefined
+  }
+
+  async #begin(name: string, address: string, before?: string): Promise<LoggedIn> {
+    const cookie = await this.logins.begin(name, address, [this.users.loggedIn(name)], this.#auditOf('login', name, address))
+    const user = this.users.find(name)
+    if (cookie === undefined || user === undefined || user.disabled) throw this.#refused(name, address)
+    const replaced = this.logins.of(name).find(({ credential }) => credential === before)
+    if (replaced !== undefined) await this.logins.logOut(replaced, this.#auditOf('logout', name, address))
+    return { user, cookie }
+  }
+
+  #refused(name: string, from: string): Refusal {
+    // A name that nobody has may be a password in the wrong field: it is not written down.
+    const who = this.users.find(name) === undefined ? '' : `user/${name}`
+    this.#parts.onRefused({ who, from, code: 'bad-credentials' })
+    return new Refusal('bad-credentials')
+  }
+
+  #auditOf(action: string, name: string, from: string): AuditEntry {
+    return { at: this.#parts.clock.now(), who: `user/${name}`, from, action, target: 'hub', outcome: 'done', detail: '' }
+  }
+}
