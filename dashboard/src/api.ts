@@ -74,6 +74,15 @@ export interface Listener {
   readonly port: number
 }
 
+/** Who looks at the page. */
+export interface Me {
+  /** `anonymous`: the hub lets this address in without a login. */
+  readonly is: 'user' | 'key' | 'device' | 'anonymous'
+  readonly name: string
+  readonly role: string
+  readonly may: { readonly devices: boolean; readonly hub: boolean; readonly publish: boolean; readonly admin: boolean }
+}
+
 /** What went wrong, in the hub's own sentence, or in ours when it gave none. */
 export class Problem extends Error {
   readonly code: string
@@ -115,12 +124,36 @@ export function loadHub(signal: AbortSignal): Promise<Hub> {
   return get<Hub>('/v1/hub', signal)
 }
 
-async function get<Answer>(path: string, signal: AbortSignal = never): Promise<Answer> {
+/** Errors: `Problem` with the code `login-needed` or `set-up-needed` when the hub does not know who asks. */
+export function loadMe(): Promise<Me> {
+  return get<Me>('/v1/me')
+}
+
+export function logIn(name: string, password: string): Promise<unknown> {
+  return ask('/v1/login', { method: 'POST', body: JSON.stringify({ name, password }) })
+}
+
+export function logOut(): Promise<unknown> {
+  return ask('/v1/logout', { method: 'POST' })
+}
+
+export function setUp(token: string, name: string, password: string): Promise<unknown> {
+  return ask('/v1/setup', { method: 'POST', body: JSON.stringify({ token, name, password }) })
+}
+
+/** Told when the hub answers 401: whoever was logged in is not any more. */
+export const onLoggedOut: { call: () => void } = { call: () => {} }
+
+function get<Answer>(path: string, signal: AbortSignal = never): Promise<Answer> {
+  return ask<Answer>(path, {}, signal)
+}
+
+async function ask<Answer>(path: string, how: RequestInit, signal: AbortSignal = never): Promise<Answer> {
   let response: Response
   let body: unknown
   try {
     const within = AbortSignal.any([signal, AbortSignal.timeout(answerWithinMs)])
-    response = await fetch(path, { headers: { accept: 'application/json' }, signal: within })
+    response = await fetch(path, { ...how, headers: { accept: 'application/json' }, signal: within })
     body = await response.json().catch(() => null)
   } catch (cause) {
     if (signal.aborted) throw signal.reason // nobody waits for it any more: not a problem
@@ -128,6 +161,7 @@ async function get<Answer>(path: string, signal: AbortSignal = never): Promise<A
   }
   // The hub that serves this page is of the same version, so its answers have the shapes above.
   if (response.ok && body !== null) return body as Answer
+  if (response.status === 401 && how.method === undefined && path !== '/v1/me') onLoggedOut.call()
   const problem = typeof body === 'object' && body !== null ? (body as { code?: string; detail?: string; title?: string }) : {}
   throw new Problem(problem.code ?? String(response.status), problem.detail ?? problem.title ?? words.problem.unreadable(response.status))
 }

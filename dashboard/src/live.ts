@@ -62,6 +62,7 @@ export class Live {
   #heardMs = 0
   #attempt = 0
   #retryTimer = 0
+  #isStopped = false
 
   constructor(listener: Listener) {
     this.#listener = listener
@@ -74,6 +75,12 @@ export class Live {
     addEventListener('online', () => this.#connectNow())
   }
 
+  /** Nobody is logged in any more: the hub would refuse each attempt. */
+  stop(): void {
+    this.#isStopped = true
+    this.#drop()
+  }
+
   /** Replaces what is watched; the hub sends values of nothing else. */
   watch(deviceIds: readonly string[]): void {
     this.#watched = deviceIds.slice(0, watchedMax)
@@ -81,6 +88,7 @@ export class Live {
   }
 
   #connect(): void {
+    if (this.#isStopped) return
     const socket = new WebSocket(`${location.protocol === 'https:' ? 'wss' : 'ws'}://${location.host}/live`, 'mooring.live')
     this.#socket = socket
     this.#heardMs = Date.now()

@@ -3,9 +3,12 @@ import './locale.ts' // first: see there
 
 import { effect } from '@preact/signals'
 import { render } from 'preact'
+import { startMe, viewer } from './me.ts'
 import { DevicePage } from './pages/device.tsx'
 import { DevicesPage } from './pages/devices.tsx'
 import { HubPage } from './pages/hub.tsx'
+import { LoginPage } from './pages/login.tsx'
+import { SetupPage } from './pages/setup.tsx'
 import { Bands } from './parts/bands.tsx'
 import { KeysDialog, startKeys } from './parts/keys.tsx'
 import { Rail } from './parts/rail.tsx'
@@ -16,6 +19,10 @@ import { words } from './words.ts'
 import './style/main.css'
 
 function App() {
+  const { value } = viewer
+  if (route.value.page === 'setup') return <SetupPage />
+  if (value.is === 'asked') return null
+  if (value.is === 'out') return <LoginPage needsSetUp={value.needsSetUp} hasEnded={value.hasEnded} />
   return (
     <>
       <a class="skip" href="#page">
@@ -41,6 +48,8 @@ function Page({ shown }: { shown: Route }) {
       return <DevicePage key={shown.deviceId} deviceId={shown.deviceId} />
     case 'hub':
       return <HubPage />
+    case 'setup':
+      return null // it stands alone
     case 'nothing':
       return <NothingPage path={shown.path} />
   }
@@ -65,6 +74,8 @@ function titleOf(shown: Route): string {
       return shown.deviceId
     case 'hub':
       return words.hub.title
+    case 'setup':
+      return words.setup.title
     case 'nothing':
       return words.nothing.title
   }
@@ -72,11 +83,16 @@ function titleOf(shown: Route): string {
 
 startRouter()
 startTheme()
-startKeys()
-startLive()
 effect(() => {
-  document.title = words.title(titleOf(route.value))
+  document.title = words.title(viewer.value.is === 'out' && route.value.page !== 'setup' ? words.login.title : titleOf(route.value))
 })
 render(<App />, document.getElementById('app')!)
-// The keyboard belongs to the page from the start: it scrolls, and Tab begins with its content.
-document.querySelector('main')?.focus({ preventScroll: true })
+if (route.value.page !== 'setup') {
+  await startMe()
+  if (viewer.value.is === 'in') {
+    startKeys()
+    startLive()
+    // The keyboard belongs to the page from the start: it scrolls, and Tab begins with its content.
+    requestAnimationFrame(() => document.querySelector('main')?.focus({ preventScroll: true }))
+  }
+}

@@ -64,6 +64,10 @@ export function startLive(): void {
   }, 1_000)
 }
 
+export function stopLive(): void {
+  live.stop()
+}
+
 export function watch(deviceIds: readonly string[]): void {
   live.watch(deviceIds)
 }

@@ -10,6 +10,32 @@ export const words = {
   nav: { label: 'Pages', devices: 'Devices', hub: 'Hub', keys: 'Keys' },
   theme: { label: 'Theme', system: 'System', light: 'Light', dark: 'Dark' },
 
+  login: {
+    title: 'Log in',
+    name: 'Name',
+    password: 'Password',
+    submit: 'Log in',
+    ended: 'The login has ended. Log in again to go on here.',
+    who: (name: string, role: string) => `Logged in as ${name}, ${role}`,
+    leave: 'Log out',
+    setUpTitle: 'This hub has no user yet',
+    setUp: 'It printed a link when it started. Open that to make the first admin; it works once, for a day.',
+    setUpAgain: 'On the machine of the hub this prints another:',
+    problems: {
+      'bad-credentials': 'That name and password do not go together.',
+    } as Readonly<Record<string, string>>,
+  },
+
+  setup: {
+    title: 'Set up this hub',
+    lead: 'Choose who administers it. More users, and credentials for devices, are made later.',
+    hint: (characters: number) => `At least ${characters} characters; a few words are good.`,
+    again: 'Password again',
+    submit: 'Set up and log in',
+    differ: 'The two passwords differ.',
+    noToken: 'This address is not whole: the part behind # is missing. Open the link as the hub printed it.',
+  },
+
   live: {
     live: 'Live',
     connecting: 'Connecting',
@@ -48,6 +74,8 @@ export const words = {
     mqtt: 'Send one over MQTT',
     http: 'Send one over HTTP',
     noMqtt: 'The MQTT listener is switched off on this hub.',
+    credential: 'First give the device a credential of its own, on the machine of the hub',
+    askAdmin: 'Each device needs a credential of its own. An admin of this hub makes them.',
     copy: 'Copy',
     copied: 'Copied',
   },

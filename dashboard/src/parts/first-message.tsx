@@ -2,6 +2,7 @@
 import { useSignal } from '@preact/signals'
 import { useEffect } from 'preact/hooks'
 import { type Hub, loadHub } from '../api.ts'
+import { may, viewer } from '../me.ts'
 import { words } from '../words.ts'
 
 const copiedMs = 1_500
@@ -22,27 +23,35 @@ export function FirstMessage() {
   }, [])
 
   const heard = listeners.value
+  const { value } = viewer
+  const isLoggedIn = value.is === 'in' && value.me?.is === 'user'
   return (
     <section class="first">
       <h2>{words.first.heading}</h2>
       <p>{words.first.lead}</p>
+      {isLoggedIn ? may('admin') ? <Line name={words.first.credential} text={credentialLine} /> : <p>{words.first.askAdmin}</p> : null}
       {heard === null ? null : heard.mqtt === null ? (
         <p>{words.first.noMqtt}</p>
       ) : (
-        <Line name={words.first.mqtt} text={mqttLine(heard.mqtt.address, heard.mqtt.port, location.hostname)} />
+        <Line name={words.first.mqtt} text={mqttLine(heard.mqtt.address, heard.mqtt.port, location.hostname, isLoggedIn)} />
       )}
-      <Line name={words.first.http} text={httpLine(location.origin)} />
+      <Line name={words.first.http} text={httpLine(location.origin, isLoggedIn)} />
     </section>
   )
 }
 
-function mqttLine(address: string, port: number, pageHost: string): string {
+/** Where the page asks for a login, the hub asks devices for a credential. */
+const credentialLine = 'npx mooring credentials create boiler-1'
+
+function mqttLine(address: string, port: number, pageHost: string, withToken: boolean): string {
   const host = (everywhere.has(address) ? pageHost : address).replace(/^\[(.*)\]$/, '$1')
-  return `mosquitto_pub -h ${host} -p ${port} -t devices/boiler-1/telemetry -q 1 -m '{"temperature":61.2}'`
+  const token = withToken ? ' -u boiler-1 -P TOKEN' : ''
+  return `mosquitto_pub -h ${host} -p ${port}${token} -t devices/boiler-1/telemetry -q 1 -m '{"temperature":61.2}'`
 }
 
-function httpLine(origin: string): string {
-  return `curl -d '{"temperature":61.3}' ${origin}/v1/devices/boiler-1/telemetry`
+function httpLine(origin: string, withToken: boolean): string {
+  const token = withToken ? ` -H 'authorization: Bearer TOKEN'` : ''
+  return `curl${token} -d '{"temperature":61.3}' ${origin}/v1/devices/boiler-1/telemetry`
 }
 
 function Line({ name, text }: { name: string; text: string }) {

@@ -1,6 +1,7 @@
 // The keyboard: what each key does on every page, and the list of them.
 import { signal } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
+import { may, viewer } from '../me.ts'
 import { go, route } from '../router.ts'
 import { words } from '../words.ts'
 import { rowMove } from './device-rows.ts'
@@ -14,6 +15,7 @@ let chordUntilMs = 0
 
 export function startKeys(): void {
   addEventListener('keydown', (event) => {
+    if (viewer.peek().is !== 'in') return // there is no page to go to
     if (event.metaKey || event.ctrlKey || event.altKey || event.defaultPrevented) return
     const { target } = event
     if (target instanceof HTMLInputElement) {
@@ -63,8 +65,8 @@ export function KeysDialog() {
 function onKey(key: string): boolean {
   const chord = performance.now() < chordUntilMs
   chordUntilMs = 0
-  if (chord && key === 'd') return goTo('/devices')
-  if (chord && key === 'h') return goTo('/hub')
+  if (chord && key === 'd') return may('devices') && goTo('/devices')
+  if (chord && key === 'h') return may('hub') && goTo('/hub')
   if (route.peek().page === 'device' && rangeKeys.includes(key as RangeKey))
     return dispatchEvent(new CustomEvent(rangePressed, { detail: key }))
   switch (key) {

@@ -1,8 +1,10 @@
 // The rail: where one is, whether the view is live, and the few things that are always at hand.
 import { useComputed } from '@preact/signals'
+import { leave, may, viewer } from '../me.ts'
 import { route } from '../router.ts'
 import { liveState } from '../state.ts'
 import { words } from '../words.ts'
+import { Anchor, Door, Half, Person, Pulse, Rows } from './icons.tsx'
 import { keysShown } from './keys.tsx'
 import { theme, themes } from './theme.ts'
 
@@ -15,11 +17,14 @@ export function Rail() {
         <span>{words.product}</span>
       </a>
       <nav aria-label={words.nav.label}>
-        <Page href="/devices" name={words.nav.devices} keys="g d" current={page === 'devices' || page === 'device'} icon={<Rows />} />
-        <Page href="/hub" name={words.nav.hub} keys="g h" current={page === 'hub'} icon={<Pulse />} />
+        {may('devices') ? (
+          <Page href="/devices" name={words.nav.devices} keys="g d" current={page === 'devices' || page === 'device'} icon={<Rows />} />
+        ) : null}
+        {may('hub') ? <Page href="/hub" name={words.nav.hub} keys="g h" current={page === 'hub'} icon={<Pulse />} /> : null}
       </nav>
       <div class="foot">
         <LiveMark />
+        <LoggedIn />
         <button type="button" class="tool" onClick={nextTheme} aria-label={`${words.theme.label}: ${words.theme[theme.value]}`}>
           <Half />
           <span>{words.theme[theme.value]}</span>
@@ -59,6 +64,27 @@ function Page({
   )
 }
 
+/** Nothing where the hub lets in by address: there is nobody to log out. */
+function LoggedIn() {
+  const { value } = viewer
+  if (value.is !== 'in' || value.me?.is !== 'user') return null
+  const { name, role } = value.me
+  return (
+    <>
+      <p class="who" title={words.login.who(name, role)}>
+        <Person />
+        <span>
+          <b>{name}</b> {role}
+        </span>
+      </p>
+      <button type="button" class="tool" onClick={leave} aria-label={words.login.leave}>
+        <Door />
+        <span>{words.login.leave}</span>
+      </button>
+    </>
+  )
+}
+
 function LiveMark() {
   const look = useComputed(() => `state ${{ live: 'ok', connecting: 'off', lost: 'warn' }[liveState.value.is]}`)
   const word = useComputed(() => words.live[liveState.value.is])
@@ -77,41 +103,3 @@ function nextTheme(): void {
 function showKeys(): void {
   keysShown.value = true
 }
-
-// Drawn here rather than loaded: four icons, and they take the colour of their text.
-
-function Icon({ children }: { children: preact.ComponentChildren }) {
-  return (
-    <svg class="icon" viewBox="0 0 16 16" aria-hidden="true">
-      {children}
-    </svg>
-  )
-}
-
-function Anchor() {
-  return (
-    <svg class="mark" viewBox="0 0 32 32" aria-hidden="true">
-      <circle cx="16" cy="7.5" r="3.5" />
-      <path d="M16 11v16M10 15.5h12M5 19c.6 5.2 5 8.5 11 8.5S26.4 24.2 27 19" />
-    </svg>
-  )
-}
-
-const Rows = () => (
-  <Icon>
-    <path d="M2 4h12M2 8h12M2 12h12" />
-  </Icon>
-)
-
-const Pulse = () => (
-  <Icon>
-    <path d="M1.5 8.5h3l2-5 3.2 9 2-4h2.8" />
-  </Icon>
-)
-
-const Half = () => (
-  <Icon>
-    <circle cx="8" cy="8" r="5.5" />
-    <path class="filled" d="M8 2.5a5.5 5.5 0 0 1 0 11z" />
-  </Icon>
-)

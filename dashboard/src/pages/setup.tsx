@@ -1,0 +1,28 @@
+// The set-up: whoever opens the link that the hub printed makes the first admin.
+import { setUp } from '../api.ts'
+import { EntryForm, EntryPage } from '../parts/entry.tsx'
+import { words } from '../words.ts'
+
+export function SetupPage() {
+  const token = location.hash.slice(1)
+  if (token === '') {
+    return (
+      <EntryPage title={words.setup.title}>
+        <p role="alert">{words.setup.noToken}</p>
+      </EntryPage>
+    )
+  }
+  return (
+    <EntryPage title={words.setup.title}>
+      <p>{words.setup.lead}</p>
+      <EntryForm
+        isNew={true}
+        submit={words.setup.submit}
+        send={async (name, password) => {
+          await setUp(token, name, password)
+          location.replace('/') // the link works once: it is not to be found in the history
+        }}
+      />
+    </EntryPage>
+  )
+}
