@@ -2,41 +2,31 @@
 import { once } from 'node:events'
 import { open, rename } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
-import { parseArgs } from 'node:util'
-import { type Command, CommandError, exitCodes, say, type Terminal, UsageError } from './command.ts'
-import { ask, hubHelp, hubOptions } from './connection.ts'
+import { CommandError, define, exitCodes, say, type Terminal, type Values } from './command.ts'
+import { ask, hubOptions } from './connection.ts'
 import { formatFor } from './format.ts'
 import { amount, Progress } from './progress.ts'
 
 const formats = ['csv', 'ndjson', 'parquet']
 
-const help = `mooring export [FILE] [options]
-
-Writes every point that is chosen to FILE, or to stdout when there is none, as rows of device, metric, time and value.
-The file is made while it comes, as FILE.part, and has its name when it is whole.
-
-  --format FORMAT  csv, ndjson or parquet; else what the name of the file ends with, and csv for stdout
-  --device ID      these devices; may repeat
-  --metric NAME    these metrics; may repeat
-  --type TYPE      devices of this type
-  --tag NAME:VALUE devices with this tag; may repeat, and then with all of them
-  --from TIME      ISO 8601 or Unix ms, included
-  --to TIME        ISO 8601 or Unix ms, included
-  --time iso|ms    how CSV writes times (iso)
-${hubHelp}
-
-Exit codes: 0 all is there, 1 it is not, 2 wrong usage, 130 stopped by Ctrl-C.`
+const about = `Writes every point that is chosen to FILE, or to stdout when there is none, as rows of device, metric, time and value.
+The file is made while it comes, as FILE.part, and has its name when it is whole.`
 
 const options = {
+  format: {
+    type: 'string',
+    value: 'FORMAT',
+    words: formats,
+    says: 'csv, ndjson or parquet; else what the name of the file ends with, and csv for stdout',
+  },
+  device: { type: 'string', multiple: true, value: 'ID', says: 'these devices; may repeat' },
+  metric: { type: 'string', multiple: true, value: 'NAME', says: 'these metrics; may repeat' },
+  type: { type: 'string', value: 'TYPE', says: 'devices of this type' },
+  tag: { type: 'string', multiple: true, value: 'NAME:VALUE', says: 'devices with this tag; may repeat, and then with all of them' },
+  from: { type: 'string', value: 'TIME', says: 'ISO 8601 or Unix ms, included' },
+  to: { type: 'string', value: 'TIME', says: 'ISO 8601 or Unix ms, included' },
+  time: { type: 'string', value: 'iso|ms', words: ['iso', 'ms'], says: 'how CSV writes times (iso)' },
   ...hubOptions,
-  format: { type: 'string' },
-  device: { type: 'string', multiple: true },
-  metric: { type: 'string', multiple: true },
-  type: { type: 'string' },
-  tag: { type: 'string', multiple: true },
-  from: { type: 'string' },
-  to: { type: 'string' },
-  time: { type: 'string' },
 } as const
 
 /** Takes what comes, in order, and only so fast. */
@@ -48,10 +38,7 @@ interface Sink {
   leave(): Promise<string>
 }
 
-async function run(args: readonly string[], terminal: Terminal): Promise<number> {
-  const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true })
-  const [file, more] = positionals
-  if (more !== undefined) throw new UsageError(`one file at a time, and not ${more} too`)
+async function run(values: Values<typeof options>, [file]: readonly string[], terminal: Terminal): Promise<number> {
   const format = formatFor(values.format, file === '-' ? undefined : file, formats, 'csv')
   const query = new URLSearchParams({ format })
   for (const name of ['device', 'metric', 'tag', 'type', 'from', 'to', 'time'] as const) {
@@ -136,4 +123,11 @@ function linesIn(chunk: Buffer): number {
   return count
 }
 
-export const exportCommand: Command = { summary: 'write points to a file', help, run }
+export const exportCommand = define({
+  summary: 'write points to a file',
+  operands: ['[FILE]'],
+  about,
+  options,
+  ends: '1 not all is there, ',
+  run,
+})

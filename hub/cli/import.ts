@@ -2,26 +2,31 @@
 import { createReadStream } from 'node:fs'
 import { stat } from 'node:fs/promises'
 import { Transform } from 'node:stream'
-import { parseArgs } from 'node:util'
-import { type Command, CommandError, exitCodes, say, type Terminal, UsageError } from './command.ts'
-import { ask, hubHelp, hubOptions, textOf } from './connection.ts'
+import { CommandError, define, exitCodes, say, type Terminal, type Values } from './command.ts'
+import { ask, hubOptions, textOf } from './connection.ts'
 import { formatFor } from './format.ts'
 import { amount, Progress } from './progress.ts'
 
 const formats = ['csv', 'ndjson', 'parquet', 'line-protocol']
 
-const help = `mooring import [FILE] [options]
+const about = `Stores the points of FILE, or of stdin when there is none. A name that ends with .gz is sent as it is. Lines that are
+refused are named and do not harm the others; a file that is sent again changes nothing.`
 
-Stores the points of FILE, or of stdin when there is none. A name that ends with .gz is sent as it is. Lines that are
-refused are named and do not harm the others; a file that is sent again changes nothing.
-
-  --format FORMAT  csv, ndjson, parquet or line-protocol; else what the name of the file ends with (.lp for the last)
-  --precision UNIT of the timestamps of line protocol: ns, us, ms or s (ns)
-${hubHelp}
-
-Exit codes: 0 all is stored, 1 it is not, 2 wrong usage, 3 stored but for lines that were refused, 130 stopped by Ctrl-C.`
-
-const options = { ...hubOptions, format: { type: 'string' }, precision: { type: 'string' } } as const
+const options = {
+  format: {
+    type: 'string',
+    value: 'FORMAT',
+    words: formats,
+    says: 'csv, ndjson, parquet or line-protocol; else what the name of the file ends with (.lp for the last)',
+  },
+  precision: {
+    type: 'string',
+    value: 'UNIT',
+    words: ['ns', 'us', 'ms', 's'],
+    says: 'of the timestamps of line protocol: ns, us, ms or s (ns)',
+  },
+  ...hubOptions,
+} as const
 
 /** How many refused lines are shown; the answer names more. */
 const refusalsShown = 10
@@ -32,10 +37,7 @@ interface Imported {
   readonly refusedMore?: number
 }
 
-async function run(args: readonly string[], terminal: Terminal): Promise<number> {
-  const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true })
-  const [file, more] = positionals
-  if (more !== undefined) throw new UsageError(`one file at a time, and not ${more} too`)
+async function run(values: Values<typeof options>, [file]: readonly string[], terminal: Terminal): Promise<number> {
   const isStdin = file === undefined || file === '-'
   const query = new URLSearchParams({ format: formatFor(values.format, isStdin ? undefined : file, formats) })
   if (values.precision !== undefined) query.set('precision', values.precision)
@@ -80,4 +82,11 @@ function report(terminal: Terminal, { stored, refused, refusedMore = 0 }: Import
   return count === 0 ? exitCodes.done : exitCodes.partly
 }
 
-export const importCommand: Command = { summary: 'store the points of a file', help, run }
+export const importCommand = define({
+  summary: 'store the points of a file',
+  operands: ['[FILE]'],
+  about,
+  options,
+  ends: '1 not all is stored, 3 stored but for lines that were refused, ',
+  run,
+})

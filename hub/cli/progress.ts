@@ -1,6 +1,8 @@
 // How far something is, on stderr: a bar that moves where someone looks, a line now and then where the output is kept.
 import type { Terminal } from './command.ts'
 
+type Unit = 'points' | 'devices' | 'bytes'
+
 const barEveryMs = 100
 const lineEveryMs = 10_000
 const barWidth = 24
@@ -8,7 +10,7 @@ const barWidth = 24
 export class Progress {
   readonly #stderr: Terminal['stderr']
   readonly #verb: string
-  readonly #unit: 'points' | 'bytes'
+  readonly #unit: Unit
   /** Undefined when nobody knows. */
   readonly #total: number | undefined
   readonly #startMs = performance.now()
@@ -16,7 +18,7 @@ export class Progress {
   #hasBar = false
   #done = 0
 
-  constructor({ stderr }: Terminal, verb: string, unit: 'points' | 'bytes', total: number | undefined) {
+  constructor({ stderr }: Terminal, verb: string, unit: Unit, total: number | undefined) {
     this.#stderr = stderr
     this.#verb = verb
     this.#unit = unit
@@ -58,7 +60,7 @@ export class Progress {
 }
 
 /** `1,234,567 points`, `12.3 MB`. */
-export function amount(count: number, unit: 'points' | 'bytes'): string {
-  if (unit === 'points') return `${Math.round(count).toLocaleString('en-US')} points`
+export function amount(count: number, unit: Unit): string {
+  if (unit !== 'bytes') return `${Math.round(count).toLocaleString('en-US')} ${unit}`
   return count < 1e6 ? `${(count / 1e3).toFixed(1)} kB` : `${(count / 1e6).toFixed(1)} MB`
 }

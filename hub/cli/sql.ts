@@ -1,34 +1,26 @@
 // mooring sql: one statement to a running hub, and its answer as a table, as CSV, or as it came.
-import { addAbortSignal, Readable } from 'node:stream'
-import { parseArgs } from 'node:util'
-import { type Command, CommandError, exitCodes, say, type Terminal, UsageError } from './command.ts'
-import { ask, hubHelp, hubOptions, textOf } from './connection.ts'
+import { addAbortSignal } from 'node:stream'
+import { CommandError, define, exitCodes, say, type Terminal, UsageError, type Values } from './command.ts'
+import { ask, hubOptions, textOf } from './connection.ts'
+import { print, screenWidthOf } from './print.ts'
 import { type Answer, answerIn, csvOf, tableOf, widthOf } from './table.ts'
 
-const help = `mooring sql ["SELECT …"] [options]
+const about = `Runs one statement of read-only SQL, or what comes on stdin when there is none, and prints a table of its rows.
+Tables: telemetry(device, metric, time, value), devices, series; /docs of the hub says more. Times are Unix ms.`
 
-Runs one statement of read-only SQL, or what comes on stdin when there is none, and prints a table of its rows.
-Tables: telemetry(device, metric, time, value), devices, series; /docs of the hub says more. Times are Unix ms.
-
-  --param VALUE    for the next ? of the statement, or NAME=VALUE for :NAME; may repeat. What JSON takes for a number,
-                   true, false or null is that, text in quotes ('"21"') is the text, all else is text as it stands
-  --from TIME      ISO 8601, Unix ms or a stretch before now (--from=-24h): telemetry begins there
-  --to TIME        … and ends there, included
-  --rows N         at most so many rows (1,000)
-  --csv            CSV with a header (RFC 4180): NULL is nothing, an empty text "", bytes are base64
-  --json           the answer of the hub as it came
-${hubHelp}
-
-Exit codes: 0 answered (stderr says when there may be more rows), 1 it is not, 2 wrong usage, 130 stopped by Ctrl-C.`
+const paramSays = [
+  'for the next ? of the statement, or NAME=VALUE for :NAME; may repeat. What JSON takes for a number, true, false or null is that, text in',
+  `quotes ('"21"') is the text, all else is text as it stands`,
+].join(' ')
 
 const options = {
+  param: { type: 'string', multiple: true, value: 'VALUE', says: paramSays },
+  from: { type: 'string', value: 'TIME', says: 'ISO 8601, Unix ms or a stretch before now (--from=-24h): telemetry begins there' },
+  to: { type: 'string', value: 'TIME', says: '… and ends there, included' },
+  rows: { type: 'string', value: 'N', says: 'at most so many rows (1,000)' },
+  csv: { type: 'boolean', says: 'CSV with a header (RFC 4180): NULL is nothing, an empty text "", bytes are base64' },
+  json: { type: 'boolean', says: 'the answer of the hub as it came' },
   ...hubOptions,
-  param: { type: 'string', multiple: true },
-  from: { type: 'string' },
-  to: { type: 'string' },
-  rows: { type: 'string' },
-  csv: { type: 'boolean' },
-  json: { type: 'boolean' },
 } as const
 
 /** More on stdin is no statement; the hub takes far less. */
@@ -38,10 +30,7 @@ const lineCharsShown = 76
 
 type Parameter = string | number | boolean | null
 
-async function run(args: readonly string[], terminal: Terminal): Promise<number> {
-  const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true })
-  const [statement, more] = positionals
-  if (more !== undefined) throw new UsageError(`one statement at a time, in quotes of the shell, and not ${more} too`)
+async function run(values: Values<typeof options>, [statement]: readonly string[], terminal: Terminal): Promise<number> {
   if (values.csv === true && values.json === true) throw new UsageError('--csv or --json, not both')
   const { from, to, rows, param } = values
   const rowsMax = rows === undefined ? undefined : Number(rows)
@@ -50,10 +39,10 @@ async function run(args: readonly string[], terminal: Terminal): Promise<number>
   const sql = statement === undefined || statement === '-' ? await statementIn(terminal) : statement
   if (sql.trim() === '') throw new UsageError('there is no statement; say one, such as "SELECT * FROM devices"')
 
-  const body = Readable.from([Buffer.from(JSON.stringify({ sql, params, from, to, rowsMax }))])
+  const body = JSON.stringify({ sql, params, from, to, rowsMax })
   let text: string
   try {
-    text = await textOf(await ask(values, { method: 'POST', path: '/v1/sql', body, signal: terminal.signal }))
+    text = await textOf(await ask(values, { method: 'POST', path: '/v1/sql', body, role: 'viewer', signal: terminal.signal }))
   } catch (error) {
     if (terminal.signal.aborted) throw terminal.signal.reason
     if (error instanceof CommandError) pointAt(terminal, sql, error.message)
@@ -107,17 +96,9 @@ function pointAt({ stderr }: Terminal, sql: string, sentence: string): void {
   stderr.write(`  ${shown}\n  ${' '.repeat(widthOf(shown.slice(0, at - start)))}^\n`)
 }
 
-function textFor(answer: Answer, text: string, { csv, json }: { csv?: boolean; json?: boolean }, { stdout }: Terminal): string {
+function textFor(answer: Answer, text: string, { csv, json }: Values<typeof options>, terminal: Terminal): string {
   if (json === true) return `${text}\n`
-  return csv === true ? csvOf(answer) : tableOf(answer, stdout.isTTY === true ? stdout.columns || 80 : undefined)
-}
-
-/** False when nobody wants to read it. Errors: `CommandError`. */
-async function print({ stdout }: Terminal, text: string): Promise<boolean> {
-  const error = await new Promise<NodeJS.ErrnoException | null | undefined>((resolve) => stdout.write(text, resolve))
-  if (error?.code === 'EPIPE') return false // `| head` has seen enough
-  if (error) throw new CommandError(`the answer cannot be written: ${error.message}`)
-  return true
+  return csv === true ? csvOf(answer) : tableOf(answer, screenWidthOf(terminal))
 }
 
 function report(terminal: Terminal, { rowCount, truncatedBy, elapsedMs, scanned, damaged }: Answer, isTable: boolean): void {
@@ -132,4 +113,11 @@ function report(terminal: Terminal, { rowCount, truncatedBy, elapsedMs, scanned,
   say(terminal, `damaged points were passed over, from ${place}${rest}: the answer is made without them.`)
 }
 
-export const sqlCommand: Command = { summary: 'ask telemetry by SQL', help, run }
+export const sqlCommand = define({
+  summary: 'ask telemetry by SQL',
+  operands: ['["SELECT …"]'],
+  about,
+  options,
+  ends: '1 not answered (stderr says when there may be more rows), ',
+  run,
+})

@@ -1,9 +1,15 @@
-// The answer to a statement, as the hub sends it, and its rows as a table for people and as CSV for programs.
+// Rows as a table for people and as CSV for programs, and the answer to a statement, as the hub sends it.
 
-type Cell = string | number | bigint | null | { readonly base64: string }
+export type Cell = string | number | bigint | null | { readonly base64: string }
+
+export interface Column {
+  readonly name: string
+  /** Numbers stand at the right: `integer`, `real`. */
+  readonly type?: string
+}
 
 export interface Answer {
-  readonly columns: readonly { readonly name: string; readonly type?: string }[]
+  readonly columns: readonly Column[]
   readonly rows: readonly (readonly Cell[])[]
   readonly rowCount: number
   readonly truncatedBy?: string
@@ -34,7 +40,7 @@ const narrowest = 8
 const widest = 200
 
 /** Cut to a screen that is so wide, if there is one, where texts are long. */
-export function tableOf({ columns, rows }: Answer, screenWidth: number | undefined): string {
+export function tableOf({ columns, rows }: Pick<Answer, 'columns' | 'rows'>, screenWidth: number | undefined): string {
   const isNumber = columns.map(({ type }) => type === 'integer' || type === 'real')
   const lines = [columns.map(({ name }) => visible(name)), ...rows.map((row) => row.map((cell) => visible(textOf(cell))))]
   const widths = columns
@@ -54,11 +60,11 @@ export function tableOf({ columns, rows }: Answer, screenWidth: number | undefin
 
 /** RFC 4180. */
 export function csvOf({ columns, rows }: Answer): string {
-  const lines = [
-    columns.map(({ name }) => field(name)),
-    ...rows.map((row) => row.map((cell) => (cell === null ? '' : field(textOf(cell))))),
-  ]
-  return lines.map((line) => `${line.join(',')}\r\n`).join('')
+  return [csvLineOf(columns.map(({ name }) => name)), ...rows.map(csvLineOf)].join('')
+}
+
+export function csvLineOf(cells: readonly Cell[]): string {
+  return `${cells.map((cell) => (cell === null ? '' : field(textOf(cell)))).join(',')}\r\n`
 }
 
 function field(text: string): string {
@@ -72,7 +78,7 @@ function textOf(cell: Cell): string {
 }
 
 /** A row is a line, and what a device sent does not steer the terminal. */
-function visible(text: string): string {
+export function visible(text: string): string {
   return text.replace(/\p{Cc}/gu, (char) => {
     return char === '\n' ? '\\n' : char === '\t' ? '\\t' : `\\u${char.codePointAt(0)!.toString(16).padStart(4, '0')}`
   })
@@ -86,7 +92,7 @@ function narrowed(widths: readonly number[], isNumber: readonly boolean[], scree
   return upTo(most)
 }
 
-function shortened(text: string, width: number): string {
+export function shortened(text: string, width: number): string {
   if (widthOf(text) <= width) return text
   let shown = ''
   let room = width - 1

@@ -1,5 +1,5 @@
 // The command line as a process of its own, as `mooring` starts it.
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
@@ -14,8 +14,22 @@ export interface Run {
   readonly done: Promise<number | null>
 }
 
+const program = join(root, 'hub', 'cli', 'main.ts')
+
 export function start(t: TestContext, ...args: string[]): Run {
-  const child = spawn(process.execPath, [join(root, 'hub', 'cli', 'main.ts'), ...args], { stdio: ['pipe', 'pipe', 'pipe'] })
+  return startIn(t, {}, process.execPath, program, ...args)
+}
+
+/** On a terminal of its own, which script(1) makes; undefined where there is none. What is written to its stdin is typed. */
+export function startOnTerminal(t: TestContext, columns: number, ...args: string[]): Run | undefined {
+  if (spawnSync('script', ['--version']).status !== 0) return undefined
+  const words = [process.execPath, program, ...args].map((word) => `'${word.replaceAll("'", "'\\''")}'`)
+  return startIn(t, {}, 'script', '-qec', `stty cols ${columns}; exec ${words.join(' ')}`, '/dev/null')
+}
+
+function startIn(t: TestContext, changes: Readonly<Record<string, string>>, command: string, ...args: string[]): Run {
+  const { MOORING_KEY: _, ...environment } = process.env
+  const child = spawn(command, args, { stdio: ['pipe', 'pipe', 'pipe'], env: { ...environment, ...changes } })
   const stdout: Buffer[] = []
   let stderr = ''
   child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk))
@@ -33,8 +47,9 @@ export async function run(
   t: TestContext,
   args: readonly string[],
   stdin = '',
+  environment: Readonly<Record<string, string>> = {},
 ): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  const one = start(t, ...args)
+  const one = startIn(t, environment, process.execPath, program, ...args)
   one.child.stdin?.on('error', () => {}) // it may not want to read
   one.child.stdin?.end(stdin)
   const code = await one.done

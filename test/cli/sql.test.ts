@@ -120,7 +120,7 @@ test('a mistake is shown at its place, and what is typed wrong is one sentence a
   }
   assert.match((await run(t, ['help', 'sql'])).stdout, /^mooring sql \["SELECT …"\]/)
   const endless = await sql([], 'x'.repeat(1_100_000))
-  assert.deepEqual([endless.code, endless.stderr], [2, 'mooring: what comes on stdin is too long for a statement (mooring --help).\n'])
+  assert.deepEqual([endless.code, endless.stderr], [2, 'mooring: what comes on stdin is too long for a statement (mooring sql --help).\n'])
 })
 
 test('points that are damaged on the disk are not passed over in silence', { timeout: 60_000 }, async (t) => {
