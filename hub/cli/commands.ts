@@ -14,6 +14,7 @@ import { explainCommand, rolesGroup } from './roles.ts'
 import { sqlCommand } from './sql.ts'
 import { statusCommand } from './status.ts'
 import { subCommand } from './sub.ts'
+import { usersGroup } from './users.ts'
 
 const dataOption = {
   type: 'string',
@@ -62,6 +63,7 @@ export const commands: Readonly<Record<string, Entry>> = {
   devices: devicesGroup,
   credentials: credentialsGroup,
   keys: keysGroup,
+  users: usersGroup,
   roles: rolesGroup,
   explain: explainCommand,
   audit: auditCommand,

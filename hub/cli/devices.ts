@@ -163,6 +163,19 @@ function shutting(disabled: boolean) {
   })
 }
 
+const remove = define({
+  summary: 'delete a device and all that is stored of it',
+  operands: ['ID'],
+  about: 'Its points, its messages and its credentials are gone for good, and it is closed. The same id later is another device.',
+  options: hubOptions,
+  ends: '1 it is not done, ',
+  async run(values, [id = ''], terminal) {
+    await askJson(values, { method: 'DELETE', path: pathOf(id), role: 'admin', signal: terminal.signal })
+    say(terminal, `deleted ${id}.`)
+    return exitCodes.done
+  },
+})
+
 function pathOf(id: string): string {
   return `/v1/devices/${encodeURIComponent(id)}`
 }
@@ -186,7 +199,7 @@ function tagsOf(tags: Readonly<Record<string, string>>): string {
 }
 
 export const devicesGroup: Group = {
-  summary: 'list, describe, shut out, create many',
-  commands: { list, show, set, enable: shutting(false), disable: shutting(true), create: createDevices },
+  summary: 'list, describe, shut out, create many, delete',
+  commands: { list, show, set, enable: shutting(false), disable: shutting(true), create: createDevices, delete: remove },
   standard: 'list',
 }

@@ -156,6 +156,17 @@ test('devices come on record, and again they are changed; tables that are none a
   assert.match((await run(t, ['devices', 'create', join(hub.folder, 'none.csv'), '--url', hub.url])).stderr, /ENOENT/)
 })
 
+test('a device is deleted with all that is stored of it', async (t) => {
+  const hub = await startHub(t)
+  await hub.post('/v1/devices/pump-1/telemetry', '{"level":1}')
+  const token = (await run(t, ['credentials', 'create', 'pump-1', '--url', hub.url])).stdout.trim()
+  const remove = () => run(t, ['devices', 'delete', 'pump-1', '--url', hub.url])
+  assert.deepEqual(await remove(), { code: 0, stdout: '', stderr: 'mooring: deleted pump-1.\n' })
+  assert.match((await remove()).stderr, /pump-1/)
+  assert.equal((await run(t, ['export', '--format', 'ndjson', '--url', hub.url])).stdout, '')
+  assert.equal((await run(t, ['pub', 'devices/pump-1/state', 'on', '--url', hub.url], '', { MOORING_KEY: token })).code, 1)
+})
+
 async function listening(t: TestContext, server: Server): Promise<string> {
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
