@@ -4,11 +4,14 @@ import { HandClock } from '../../kit/clock.ts'
 import { hubOfFile, type TestClient } from '../../kit/mqtt.ts'
 import { lasting, willOf } from '../../kit/packets.ts'
 import { statementsOf, untestable } from '../../kit/statements.ts'
+import { giveKey } from '../../security/kit.ts'
 import { binary, connectBytes, connectFlags, endedBy, noProperties, packet, packetsTo, text, turnedAway, willFields } from './packets.ts'
 
 const clock = new HandClock()
 const hub = await hubOfFile(clock)
 const statement = statementsOf(hub, clock)
+/** A password that is right, whoever says it. */
+const { secret } = await giveKey(hub, 'tests', { role: 'operator' })
 
 const { reserved, clean, will, qos1, qos2, retain, password, username } = connectFlags
 
@@ -284,7 +287,7 @@ statement(
       connectBytes(version, clean, id()),
       connectBytes(version, 0, id()),
       connectBytes(version, clean | will | qos1 | retain, `${id()} ${fields}`),
-      connectBytes(version, will | qos2 | username | password, `${id()} ${fields} ${text('user')} ${text('secret')}`),
+      connectBytes(version, will | qos2 | username | password, `${id()} ${fields} ${text('user')} ${text(secret)}`),
       ...(version === 5
         ? [connectBytes(5, clean, id(), { properties: `11 00000010 21 0001 27 00000100 22 0001 19 01 17 00 26 ${text('a')} ${text('b')}` })]
         : []),

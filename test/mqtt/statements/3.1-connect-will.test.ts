@@ -4,12 +4,15 @@ import { HandClock } from '../../kit/clock.ts'
 import { heardBy, hubOfFile } from '../../kit/mqtt.ts'
 import { lasting, willOf } from '../../kit/packets.ts'
 import { type Bench, statementsOf } from '../../kit/statements.ts'
+import { giveKey } from '../../security/kit.ts'
 import { binary, connectBytes, connectFlags, noProperties, text, turnedAway, willFields } from './packets.ts'
 import { breakOff } from './sessions.ts'
 
 const clock = new HandClock()
 const hub = await hubOfFile(clock)
 const statement = statementsOf(hub, clock)
+/** A password that is right, whoever says it. */
+const { secret } = await giveKey(hub, 'tests', { role: 'operator' })
 
 const { clean, will, qos1, qos2, retain, username, password } = connectFlags
 
@@ -338,10 +341,11 @@ statement(
     const [id, topic] = [name('fields'), name('fields')]
     const watcher = await watcherOf(bench, topic)
     const client = await dial()
-    const fields = `${text(id)} ${willFields(version, topic, 'the payload')} ${text('the user')} ${text('the password')}`
+    const fields = `${text(id)} ${willFields(version, topic, 'the payload')} ${text('the user')} ${text(secret)}`
     client.sendBytes(connectBytes(version, clean | will | qos1 | username | password, fields))
     await client.next('connack')
-    await moor(id) // the first field is the identifier, or this would not end the first connection
+    // The first field is the identifier, or this would not end the first connection; the last is the password, or it would not be let in.
+    await moor(id, { username: 'the user', password: Buffer.from(secret) })
     await client.closed
     const [message] = await watcher.messages(1)
     assert.deepEqual([message?.topic, message?.payload.toString(), message?.qos], [topic, 'the payload', 1])

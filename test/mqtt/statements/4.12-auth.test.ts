@@ -11,6 +11,7 @@ import { startHub } from '../../kit/hub.ts'
 import { lasting } from '../../kit/packets.ts'
 import { ScramClient, verifierOf } from '../../kit/scram.ts'
 import { statementsOf } from '../../kit/statements.ts'
+import { giveKey } from '../../security/kit.ts'
 import { packet, text } from './packets.ts'
 
 const users = mkdtempSync(join(tmpdir(), 'mooring-users-'))
@@ -19,7 +20,10 @@ const scramFile = join(users, 'users.txt')
 writeFileSync(scramFile, `anna:${verifierOf('secret')}\n`)
 
 const clock = new HandClock()
-const statement = statementsOf(await startHub({ after } as unknown as TestContext, { scramFile }, clock), clock)
+const hub = await startHub({ after } as unknown as TestContext, { scramFile }, clock)
+const statement = statementsOf(hub, clock)
+/** A password that is right, whoever says it. */
+const { secret } = await giveKey(hub, 'tests', { role: 'operator' })
 const anna = () => new ScramClient('anna', 'secret')
 
 // ── 3.1.2 ──
@@ -239,7 +243,7 @@ statement(
   ['5.0 [MQTT-4.12.0-6]'],
   'to a client without an authentication method the hub says none, and sends no AUTH',
   async ({ moor, dial, name }) => {
-    for (const options of [{}, { username: 'someone' }, { username: 'someone', password: Buffer.from('secret') }]) {
+    for (const options of [{}, { username: 'someone' }, { username: 'someone', password: Buffer.from(secret) }]) {
       const client = await moor(name('plain'), options)
       assert.equal(client.connack.reasonCode, 0)
       assert.equal(client.connack.properties?.authenticationMethod, undefined)
