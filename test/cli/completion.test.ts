@@ -65,7 +65,7 @@ for (const [shell, completeIn] of Object.entries(shells)) {
     const found = (...words: string[]) => complete(...words).toSorted()
     assert.deepEqual(found(''), [...Object.keys(commands), ...Object.keys(onFiles), 'help'].toSorted())
     assert.deepEqual(found('s'), ['sql', 'status', 'sub'])
-    assert.deepEqual(found('devices', ''), ['create', 'disable', 'enable', 'list', 'set', 'show'])
+    assert.deepEqual(found('devices', ''), ['create', 'delete', 'disable', 'enable', 'list', 'set', 'show'])
     assert.deepEqual(found('devices', 's'), ['set', 'show'])
     assert.deepEqual(found('devices', '--t'), ['--tag', '--type'])
     assert.deepEqual(found('devices', 'set', 'pump-1', '--n'), ['--name'])
