@@ -12,6 +12,7 @@ import type { Store } from '../../hub/store/store.ts'
 import type { ChartSeries } from '../../hub/store/telemetry.ts'
 import { atEnd } from '../kit/at-end.ts'
 import { chartOf, newFolder, pointsOf, read, reading, stored } from './kit.ts'
+import { rollAll, rowsOf, sealUntold } from './telemetry/inside.ts'
 
 const dayMs = 86_400_000
 /** The day that is this many days ago, UTC. */
@@ -152,6 +153,32 @@ test('a point that comes for a day that is gone is added to its minutes and hour
   const again = await openKeeping(t, folder, 'raw 10d')
   const [series] = read<{ columns: Record<string, number[]> }[]>((await again.telemetry.buckets({ ...query, aggregates })).json)
   assert.equal(series?.columns['count']?.[0], 104)
+})
+
+test('points that a crash left in chunks and in heads are counted once, when their day goes', async (t) => {
+  const folder = newFolder(t)
+  const fromMs = dayAgo(40)
+  const before = await openKeeping(t, folder, 'raw 60d')
+  before.journal.appendDevice('pump-1', 1)
+  await send(before, fromMs, 600, 60_000, (at) => at)
+  await before.status({ seal: true })
+  await before.close()
+  rollAll(folder)
+  const cut = await openKeeping(t, folder, 'raw 60d')
+  await send(cut, fromMs + 30_000, 8, 60_000, (at) => at)
+  await cut.devices({ limit: 1 }) // has them written to heads
+  await cut.close()
+  sealUntold(folder)
+  assert.deepEqual(rowsOf(folder, "SELECT state FROM partitions WHERE tier = 'raw'"), [{ state: 'whole' }])
+
+  const after = await openKeeping(t, folder, 'raw 30d')
+  const rawOf = (state: string) => rowsOf(folder, `SELECT file FROM partitions WHERE tier = 'raw' AND state = '${state}'`).length
+  await until(() => rawOf('gone') === 1, 'the day has gone')
+  await after.status({ seal: true })
+  await until(() => rawOf('late') === 0, 'late points are added, if there are any')
+  const query = { devices: ['pump-1'], fromMs, toMs: fromMs + dayMs - 1, every: '1d', timeZone: 'UTC', fill: 'none' } as const
+  const [day] = read<{ columns: { count: number[] } }[]>((await after.telemetry.buckets({ ...query, aggregates: ['count'] })).json)
+  assert.deepEqual(day?.columns.count, [608])
 })
 
 test('rules of their own have files of their own, which go by themselves', async (t) => {

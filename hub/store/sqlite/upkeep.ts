@@ -18,6 +18,11 @@ export class Upkeep {
   #ended = false
   /** What the journal brought back at the start is in heads. */
   #isSettled = false
+  /**
+   * What a crash left in chunks and in heads is in chunks alone. As long as it is not, points could be added to rollups, go with their file,
+   * and come again as late ones.
+   */
+  #isSealedOnce = false
   /** One piece at a time: who wants something done waits for what is being done. */
   #work: Promise<unknown> = Promise.resolve()
 
@@ -52,16 +57,17 @@ export class Upkeep {
   /** Makes chunks of all points that were stored before the call. */
   async sealAll(): Promise<void> {
     await this.#writer.call('settleAll', [])
-    await this.#inTurn(async () => {
-      const keeper = await this.keeper()
-      for (let last = 0; !this.#ended; ) {
-        if (!(await this.#rollLate(keeper))) break
-        const sealed = await this.#mending(keeper, () => keeper.call('sealAfter', [last]))
-        if (sealed === undefined) break
-        await this.#writer.call('sealed', [sealed])
-        last = sealed.devices.at(-1)!
-      }
-    })
+    await this.#inTurn(async () => this.#sealHeads(await this.keeper()))
+  }
+
+  async #sealHeads(keeper: Thread<KeeperFunctions>): Promise<void> {
+    for (let last = 0; !this.#ended; ) {
+      if (!(await this.#rollLate(keeper))) return
+      const sealed = await this.#mending(keeper, () => keeper.call('sealAfter', [last]))
+      if (sealed === undefined) return
+      await this.#writer.call('sealed', [sealed])
+      last = sealed.devices.at(-1)!
+    }
   }
 
   /** Resolves when nothing is left of the device, but what the journal has. */
@@ -115,7 +121,11 @@ export class Upkeep {
       const shed = await this.#mending(keeper, () => keeper.call('shedDue', []))
       if (shed === undefined) break
       if (shed.is === 'rolled') await this.#record(keeper, shed.rolled)
-      else await this.#drop(keeper, shed.files)
+      else if (this.#isSealedOnce) await this.#drop(keeper, shed.files)
+      else {
+        this.#isSealedOnce = true // tried once: a full disk, which does not take them, needs the room
+        await this.#sealHeads(keeper)
+      }
     }
     if (!this.#ended) await keeper.call('scrub', [])
   }
