@@ -1,13 +1,12 @@
 // mooring devices, as a process against a hub: what is said of devices, who may come, and a table of devices that become tokens.
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { readFileSync, statSync, writeFileSync } from 'node:fs'
-import { createServer, type Server } from 'node:http'
+import { createServer } from 'node:http'
 import { join } from 'node:path'
-import { type TestContext, test } from 'node:test'
-import { atEnd } from '../kit/at-end.ts'
+import { test } from 'node:test'
 import { newFolder, startHub } from '../kit/hub.ts'
 import { run } from './run.ts'
+import { listening } from './stand-in.ts'
 
 test('devices are described, listed by what was said, and shown in full', async (t) => {
   const hub = await startHub(t)
@@ -166,17 +165,6 @@ test('a device is deleted with all that is stored of it', async (t) => {
   assert.equal((await run(t, ['export', '--format', 'ndjson', '--url', hub.url])).stdout, '')
   assert.equal((await run(t, ['pub', 'devices/pump-1/state', 'on', '--url', hub.url], '', { MOORING_KEY: token })).code, 1)
 })
-
-async function listening(t: TestContext, server: Server): Promise<string> {
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  atEnd(t, () => {
-    server.closeAllConnections()
-    server.close()
-  })
-  const address = server.address()
-  return `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`
-}
 
 test('tokens that were made before the hub went away are written', async (t) => {
   let made = 0

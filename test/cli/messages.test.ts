@@ -1,13 +1,13 @@
 // mooring pub and mooring sub, as processes against a hub: bytes as they are, history, cuts, and a screen.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { type TestContext, test } from 'node:test'
 import { lineOf } from '../../hub/cli/message-line.ts'
 import { widthOf } from '../../hub/cli/table.ts'
-import { atEnd } from '../kit/at-end.ts'
 import { newFolder, spawnHub, startHub } from '../kit/hub.ts'
 import { type Run, run, start, startOnTerminal } from './run.ts'
+import { listening } from './stand-in.ts'
 
 interface Line {
   readonly topic: string
@@ -155,17 +155,6 @@ async function scripted(t: TestContext, ...answers: ((request: IncomingMessage, 
     answer?.(request, response)
   })
   return { asked, url: await listening(t, server) }
-}
-
-async function listening(t: TestContext, server: Server): Promise<string> {
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  atEnd(t, () => {
-    server.closeAllConnections()
-    server.close()
-  })
-  const address = server.address()
-  return `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`
 }
 
 const message = (n: number, id: string) => `id: ${id}\ndata: {"is":"message","topic":"a","payload":${n},"qos":1,"at":1}\n\n`

@@ -7,9 +7,9 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { version } from '../../hub/version.ts'
-import { atEnd } from '../kit/at-end.ts'
 import { newFolder, startHub } from '../kit/hub.ts'
 import { run, start } from './run.ts'
+import { listening } from './stand-in.ts'
 
 const csv = 'device,metric,time,value\r\nd,n,2026-01-02T03:04:05.000Z,1\r\nd,n,2026-01-02T03:04:06.000Z,2\r\n'
 
@@ -109,17 +109,6 @@ async function half(t: TestContext): Promise<{ url: string; server: Server }> {
     response.write(csv)
   })
   return { server, url: await listening(t, server) }
-}
-
-async function listening(t: TestContext, server: Server): Promise<string> {
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  atEnd(t, () => {
-    server.closeAllConnections()
-    server.close()
-  })
-  const address = server.address()
-  return `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`
 }
 
 async function exists(path: string, bytes: number): Promise<void> {
