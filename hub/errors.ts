@@ -403,6 +403,13 @@ export const refusals = {
     retry: false,
     sentence: 'The request has more than {limit} header fields (limits.headFields).',
   },
+  'too-many-requests': {
+    mqtt: 0x97,
+    http: 429,
+    ws: 1008,
+    retry: true,
+    sentence: 'More than {limit} requests of one connection wait for their answers (limits.requestsAhead).',
+  },
   'line-too-long': {
     mqtt: 0x95,
     http: 413,

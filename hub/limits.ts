@@ -104,6 +104,10 @@ const table = {
   headSeconds: [10, 'time for the head of a request, counted from the opening of the connection or from its first byte'],
   bodySeconds: [30, 'time for a body that is read whole: 1 MiB over 300 kbit/s. Streams have none'],
   idleSeconds: [75, 'an HTTP connection without a request; longer than the 60 s of common proxies and clients'],
+  requestsAhead: [
+    128,
+    'requests on one HTTP/1.1 connection that wait for their answers, as many as HTTP/2 has streams; the next one closes it',
+  ],
   http2Streams: [128, 'requests and WebSockets on one HTTP/2 connection at a time; RFC 9113 advises 100 or more'],
   http2SessionBytes: [4_000_000, 'what the HTTP/2 layer holds for one connection; past it new streams of that connection are refused'],
   http2Pings: [10, 'our PINGs that one HTTP/2 connection leaves unanswered'],

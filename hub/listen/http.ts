@@ -49,6 +49,7 @@ import { reconnectAfterSeconds } from '../reconnect.ts'
 import type { Wheel } from '../wheel.ts'
 import type { Admission } from './admission.ts'
 import { readBody } from './body.ts'
+import { createHttp1Server } from './http1.ts'
 import { createHttp2Server } from './http2.ts'
 import type { Requests } from './requests.ts'
 import { assertReadsDevice, assertRight, isOpen, needOf } from './rights.ts'
@@ -113,23 +114,13 @@ const probes: ReadonlySet<string> = new Set(['/healthz', '/readyz'])
 
 const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 
-/** How often HTTP/1.1 connections are looked through for those that are late with the head of a request. */
-const latecomersEveryMs = 2000
-
 export async function createHttpServers(parts: HttpParts): Promise<HttpServers> {
   const { api, feed, eventStreams, requests, uplinks, down, admission, authenticate, wheel, log, dashboardFolder } = parts
   const app = fastify({
     logger: false,
     bodyLimit: limits.bodyBytes,
-    requestTimeout: 0, // Node has one for all requests; here the head has `headersTimeout`, and a body that is read whole its own deadline
-    keepAliveTimeout: limits.idleSeconds * 1000,
     forceCloseConnections: true,
-    http: {
-      maxHeaderSize: limits.headBytes,
-      connectionsCheckingInterval: latecomersEveryMs,
-      // Other upgrades are passed over (RFC 9110 section 7.8): curl --http2 asks for one with each request in the clear.
-      shouldUpgradeCallback: ({ headers }) => headers.upgrade?.toLowerCase() === 'websocket',
-    },
+    serverFactory: (answer) => createHttp1Server(answer, (code) => api.metrics.refused(code)),
     routerOptions: { maxParamLength: limits.topicBytes },
     // What the router refuses before it finds a route: a path that is not UTF-8, a parameter that is too long.
     frameworkErrors: (error, request, reply) =>
@@ -222,9 +213,6 @@ export function parseBodies(app: FastifyInstance, wheel: Wheel): void {
 
 function serversOf(app: FastifyInstance): HttpServers {
   const http1 = app.server
-  http1.headersTimeout = limits.headSeconds * 1000
-  http1.maxHeadersCount = 0
-  http1.emit('listening') // Node begins to look for latecomers then; this server itself listens nowhere
   const http2 = createHttp2Server((request, response) => app.routing(request, response))
   const sessions = new Set<ServerHttp2Session>()
   http2.on('session', (session) => {

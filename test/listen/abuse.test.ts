@@ -2,15 +2,13 @@
 // nothing. The hub is a process of its own, so that its memory is its own.
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
-import { join } from 'node:path'
 import { after, type TestContext, test } from 'node:test'
 import tls from 'node:tls'
 import { MiB } from '../../hub/limits.ts'
+import { besideAnOffence } from '../kit/bystander.ts'
 import { getHealth, http2Flag, http2Frame, http2Preface, http2Type, webSocketFrame } from '../kit/frames.ts'
 import { newFolder, spawnHub } from '../kit/hub.ts'
-import { moor } from '../kit/mqtt.ts'
 
 const kind = { after } as unknown as TestContext
 const folder = newFolder(kind)
@@ -68,40 +66,12 @@ function drained(socket: Socket): Promise<void> {
   })
 }
 
-function residentBytes(): number {
-  const [, kib] = /VmRSS:\s+(\d+) kB/.exec(readFileSync(join('/proc', String(hub.pid), 'status'), 'utf8')) ?? []
-  return Number(kib) * 1024
-}
-
-/** Beside the offender a device goes on publishing and a page goes on asking; the hub grows by less than `growthMax`. */
-async function besideIt(t: TestContext, name: string, growthMax: number, offence: () => Promise<unknown>): Promise<void> {
-  const bystander = await moor(t, hub, `bystander of ${name}`, 5)
-  await bystander.publish(`devices/${name}/telemetry`, '{"t":0}', { qos: 1 })
-  const before = residentBytes()
-  let peak = before
-  let over = false
-  const offended = offence().finally(() => {
-    over = true
-  })
-  const beside = async () => {
-    for (let at = 1; !over; at++) {
-      await bystander.publish(`devices/${name}/telemetry`, `{"t":${at}}`, { qos: 1 })
-      if (at % 16 === 0) assert.equal((await fetch(`${hub.url}/healthz`)).status, 200)
-      peak = Math.max(peak, residentBytes())
-      await new Promise((resolve) => setTimeout(resolve, 5))
-    }
-  }
-  await Promise.all([offended, beside()])
-  assert.ok(peak - before < growthMax, `${name}: grew by ${Math.round((peak - before) / MiB)} MiB`)
-  assert.equal(hub.child.exitCode, null)
-}
-
 const parallel = { concurrency: true }
 
 test('those that are slow', parallel, async (t) => {
   await Promise.all([
     t.test('a peer that says nothing is closed on every port', async (t) => {
-      await besideIt(t, 'silence', 64 * MiB, async () => {
+      await besideAnOffence(t, hub, 'silence', 64 * MiB, async () => {
         const ports = [hub.mqttPort, port, listeners.mqtts.port, listeners.https.port, listeners.all.port]
         const silent = await Promise.all(ports.map((to) => offend(t, to)))
         await Promise.all(silent.map(({ closed }) => closed))
@@ -158,7 +128,7 @@ test('a head without end is refused at its bound', async (t) => {
 })
 
 test('thousands of half handshakes at once leave room for others', async (t) => {
-  await besideIt(t, 'handshakes', 256 * MiB, async () => {
+  await besideAnOffence(t, hub, 'handshakes', 256 * MiB, async () => {
     const half = Buffer.from('160301020001', 'hex')
     const offenders = await Promise.all(Array.from({ length: 1500 }, () => offend(t, listeners.mqtts.port)))
     for (const { socket } of offenders) socket.write(half)
@@ -193,7 +163,7 @@ for (const [path, subprotocol] of [
   ['/live', 'mooring.live'],
 ] as const) {
   test(`fragments without end close a WebSocket at ${path}, empty ones too`, async (t) => {
-    await besideIt(t, 'fragments', 64 * MiB, async () => {
+    await besideAnOffence(t, hub, 'fragments', 64 * MiB, async () => {
       for (const bytes of [0, 1, 1000]) {
         const offender = await webSocket(t, path, subprotocol)
         const fragment = webSocketFrame(0, Buffer.alloc(bytes), false)
@@ -205,7 +175,7 @@ for (const [path, subprotocol] of [
   })
 
   test(`pings without end, whose answers nobody reads, close a WebSocket at ${path}`, async (t) => {
-    await besideIt(t, 'pings', 64 * MiB, async () => {
+    await besideAnOffence(t, hub, 'pings', 64 * MiB, async () => {
       const offender = await webSocket(t, path, subprotocol)
       offender.socket.pause()
       const ping = webSocketFrame(9, Buffer.alloc(125))
@@ -231,7 +201,7 @@ function typesIn(said: Buffer): number[] {
 }
 
 test('streams that are opened to be reset end the connection (CVE-2023-44487)', async (t) => {
-  await besideIt(t, 'resets', 64 * MiB, async () => {
+  await besideAnOffence(t, hub, 'resets', 64 * MiB, async () => {
     const offender = await http2Client(t)
     const cancel = Buffer.from([0, 0, 0, 8])
     const sent = await flood(offender, 100_000, (at) =>
@@ -246,7 +216,7 @@ test('streams that are opened to be reset end the connection (CVE-2023-44487)', 
 })
 
 test('a head in CONTINUATION frames without end ends the connection (CVE-2024-27983)', async (t) => {
-  await besideIt(t, 'continuations', 64 * MiB, async () => {
+  await besideAnOffence(t, hub, 'continuations', 64 * MiB, async () => {
     for (const bytes of [0, 16, 4000]) {
       const offender = await http2Client(t)
       offender.socket.write(http2Frame('headers', 0, 1, getHealth))
@@ -277,7 +247,7 @@ for (const [name, frame] of [
   ['SETTINGS', http2Frame('settings', 0, 0, Buffer.from('000400010000', 'hex'))],
 ] as const) {
   test(`${name} frames whose answers nobody reads end the connection`, async (t) => {
-    await besideIt(t, name.toLowerCase(), 64 * MiB, async () => {
+    await besideAnOffence(t, hub, name.toLowerCase(), 64 * MiB, async () => {
       const offender = await http2Client(t)
       offender.socket.pause()
       const many = Buffer.concat(Array.from({ length: 500 }, () => frame))
