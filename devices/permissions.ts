@@ -138,6 +138,7 @@ const everything: readonly Rule[] = [{ effect: 'allow', actions, filter: '#' }]
 const nobody: Subject = { device: undefined, clientId: '', user: undefined, tags: {} }
 
 export const unbounded = new Permissions(everything, nobody)
+export const nothing = new Permissions([], nobody)
 
 function asFarAsKnown({ parts, isFirst }: Pattern, subject: Subject, missing: string[]): string {
   return parts

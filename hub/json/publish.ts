@@ -1,9 +1,8 @@
 // `publish` and `reply`: what a client has to say to others.
-import { unbounded } from '../../devices/permissions.ts'
 import { replyTopic } from '../../devices/topics.ts'
 import { Refusal } from '../errors.ts'
 import { readPublication } from '../routing/publication.ts'
-import type { Publication, Router } from '../routing/router.ts'
+import { blankPublication, type Router } from '../routing/router.ts'
 import type { Principal } from '../session/principal.ts'
 import type { PublishFrame, ReplyFrame } from './frames.ts'
 
@@ -13,18 +12,7 @@ export interface Publisher {
   readonly principal: Principal
 }
 
-type Writable<T> = { -readonly [K in keyof T]: T[K] }
-
-/** Filled for each message and read at once by the router. */
-const publication: Writable<Publication> = {
-  qos: 0,
-  retain: false,
-  properties: undefined,
-  from: undefined,
-  permissions: unbounded,
-  allowance: undefined,
-  checked: false,
-}
+const publication = blankPublication()
 
 /**
  * Returns the number that `Journal.after` is to be asked with: that of a reading which the store looks at before it is answered, or 0.

@@ -3,11 +3,10 @@ import { isUtf8 } from 'node:buffer'
 import type { OutgoingHttpHeaders } from 'node:http'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { isDeviceId } from '../../devices/device.ts'
-import { unbounded } from '../../devices/permissions.ts'
 import { telemetryTopic } from '../../devices/topics.ts'
 import { Refusal } from '../errors.ts'
 import { readPublication } from '../routing/publication.ts'
-import type { Publication, Route, Router } from '../routing/router.ts'
+import { blankPublication, type Route, type Router } from '../routing/router.ts'
 import { object, optional, string } from '../schema.ts'
 import type { Principal } from '../session/principal.ts'
 import type { TakeLine } from './uplink.ts'
@@ -71,18 +70,7 @@ function open(uplinks: Uplinks, request: FastifyRequest, reply: FastifyReply, pr
   uplinks.open(request.raw, reply.raw, reply.getHeaders() as OutgoingHttpHeaders, principal, take)
 }
 
-type Writable<T> = { -readonly [K in keyof T]: T[K] }
-
-/** Read at once by the router, so that one serves all lines. */
-const publication: Writable<Publication> = {
-  qos: 1,
-  retain: false,
-  properties: undefined,
-  from: undefined,
-  permissions: unbounded,
-  allowance: undefined,
-  checked: true,
-}
+const publication = blankPublication()
 
 /** Lines are readings of the device. No text and no object is made of them: the writer thread reads them before the commit. */
 export function readingsOf(router: Router, deviceId: string, principal: Principal): TakeLine {

@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import type { DeviceId } from '../../devices/device.ts'
 import { expiryOf, type Message, type QoS } from '../../devices/message.ts'
-import type { Permissions } from '../../devices/permissions.ts'
+import { nothing, type Permissions } from '../../devices/permissions.ts'
 import { type Meaning, meaningOf } from '../../devices/topics.ts'
 import type { Clock } from '../clock.ts'
 import { Refusal } from '../errors.ts'
@@ -59,6 +59,11 @@ export interface Publication {
   readonly allowance?: Allowance | undefined
   /** Refuse telemetry that cannot be read, instead of keeping it and saying so on the device's page. */
   readonly checked: boolean
+}
+
+/** One to be filled for each message, which the router reads at once: an object for each costs 5 % of the path. Unfilled it may nothing. */
+export function blankPublication(): { -readonly [K in keyof Publication]: Publication[K] } {
+  return { qos: 0, retain: false, properties: undefined, from: undefined, permissions: nothing, allowance: undefined, checked: false }
 }
 
 /** The retained messages of clients, counted, and those of the hub itself, which are no one's share of `limits.retainedMessages`. */
