@@ -95,6 +95,10 @@ const table = {
     'passwords that were right lately, as keyed hashes: a fleet that comes back is not hashed anew. Some 150 bytes each',
   ],
   // ── how sockets arrive ──
+  acceptQueue: [
+    4096,
+    'connections that the system holds until the loop takes them, as many as Linux allows; who finds no room tries again a second later',
+  ],
   proxyHeaderBytes: [2 * KiB, 'a PROXY header with its fields; without them it has 52 bytes, and what a proxy adds of a certificate fits'],
   handshakeSeconds: [10, 'time for a TLS handshake; two round trips and one signature, so only who does not want to needs longer'],
   handshakes: [1_000, 'TLS handshakes under way, some 60 KiB each, of people we do not know yet; who comes then waits for a place'],

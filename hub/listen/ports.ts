@@ -128,7 +128,7 @@ export class Ports {
     const onConnection = isDirect ? only : (socket: Socket) => this.#firstByte.tell(socket, takers)
     const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: probeAfterMs }, onConnection)
     server.maxConnections = limits.connections
-    server.listen(port, settings.listen)
+    server.listen(port, settings.listen, limits.acceptQueue)
     try {
       await once(server, 'listening')
     } catch (error) {
