@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import { ArgumentError } from '../arguments.ts'
 import type { Held } from './idle.ts'
 import type { LoadOptions } from './load.ts'
+import { benchLogins } from './logins.ts'
 import type { Measured } from './measurement.ts'
 import { doorOf, isScenarioName, loadFor, type Scenario, type ScenarioName, scenarios } from './scenarios.ts'
 import { hasDoor, isServerName, missing, pinnedTo, type ServerName, servers, startServer } from './servers.ts'
@@ -29,6 +30,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => 
 try {
   const argv = process.argv.slice(2)
   if (argv[0] === 'store') await benchStore(argv.slice(1))
+  else if (argv[0] === 'logins') await benchLogins(argv.slice(1))
   else await benchServers(readOptions(argv))
 } catch (error) {
   console.error(`bench: ${error instanceof Error ? error.message : error}`)
@@ -165,6 +167,7 @@ function helpText(): string {
     '',
     'npm run bench -- [--quick] [--rounds 3] [--only window-16,idle] [--servers floor,hub] [--out bench.json]',
     'npm run bench -- store --help: what a stored point costs, beside plain rows',
+    'npm run bench -- logins --help: what it costs to find out who comes',
     '',
     'Scenarios',
     ...rows(all),

@@ -19,8 +19,13 @@ export interface SocketTarget {
 const mqttKeepAliveSeconds = 600
 const jsonKeepAliveSeconds = 300 // the longest one may ask for
 
-export function mqttOpening({ port, transport, ca }: Target, clientId: string): Opening {
-  const connect = { says: connectPacket(clientId), isAnswered: isConnack }
+export interface Credentials {
+  readonly username: string
+  readonly password: string
+}
+
+export function mqttOpening({ port, transport, ca }: Target, clientId: string, credentials?: Credentials): Opening {
+  const connect = { says: connectPacket(clientId, credentials), isAnswered: isConnack }
   if (transport === 'websocket')
     return { port, framed: true, steps: [{ says: upgradeRequest('/mqtt', 'mqtt'), isAnswered: isUpgraded }, connect] }
   if (transport === 'tcp') return { port, steps: [connect] }
@@ -78,12 +83,16 @@ function isWelcome(bytes: Buffer): boolean | undefined {
   return bytes.includes('"is":"error"') ? false : undefined
 }
 
-/** 3.1: clean session, no will, no credentials. */
-function connectPacket(clientId: string): Buffer {
-  const id = Buffer.from(clientId)
+/** 3.1: clean session, no will. */
+export function connectPacket(clientId: string, credentials?: Credentials): Buffer {
+  const texts = credentials === undefined ? [clientId] : [clientId, credentials.username, credentials.password]
+  const parts = texts.map((text) =>
+    Buffer.concat([Buffer.of(Buffer.byteLength(text) >> 8, Buffer.byteLength(text) & 0xff), Buffer.from(text)]),
+  )
   const keepAlive = [mqttKeepAliveSeconds >> 8, mqttKeepAliveSeconds & 0xff]
-  const head = Buffer.of(0x10, 12 + id.length, 0, 4, 0x4d, 0x51, 0x54, 0x54, 4, 2, ...keepAlive, 0, id.length)
-  return Buffer.concat([head, id])
+  const body = Buffer.concat([Buffer.of(0, 4, 0x4d, 0x51, 0x54, 0x54, 4, credentials === undefined ? 2 : 0xc2, ...keepAlive), ...parts])
+  const length = body.length < 128 ? [body.length] : [(body.length & 0x7f) | 0x80, body.length >>> 7]
+  return Buffer.concat([Buffer.of(0x10, ...length), body])
 }
 
 function isConnack(bytes: Buffer): boolean | undefined {

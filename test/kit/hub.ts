@@ -10,6 +10,7 @@ import pino from 'pino'
 import type { Clock } from '../../hub/clock.ts'
 import { type Settings, settingsWith } from '../../hub/config.ts'
 import { type Hub, startHub as start } from '../../hub/hub.ts'
+import { nodeFlags } from '../../simulators/hub-process.ts'
 import { atEnd } from './at-end.ts'
 
 export interface TestHub {
@@ -59,13 +60,11 @@ export interface HubProcess extends TestHub {
   readonly exited: Promise<number | null>
 }
 
-const heapFlag = '--max-semi-space-size=8' // as in package.json: without it V8 lets garbage of young objects stand for far longer
-
 /** As a process of its own, started the way `npm start` does: for kill -9, signals and exit codes. */
 export async function spawnHub(t: TestContext, folder: string, ...flags: string[]): Promise<HubProcess> {
   const main = join(import.meta.dirname, '..', '..', 'hub', 'main.ts')
   const ports = ['--mqtt-port', '0', '--http-port', '0', '--mqtts-port', 'off', '--https-port', 'off']
-  const args = [heapFlag, main, '--ready-json', ...ports, '--data', folder, '--log-level', 'warn', ...flags]
+  const args = [...nodeFlags, main, '--ready-json', ...ports, '--data', folder, '--log-level', 'warn', ...flags]
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
   let stderr = ''
   child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
