@@ -26,14 +26,16 @@ export function lineOf(frame: MessageFrame, width: number, isColoured = process.
   return `${head}  ${payloadOf(frame, room, paint)}`
 }
 
-function payloadOf(
-  { payload, text, base64 }: MessageFrame,
-  room: number,
-  paint: (text: string, colour: keyof typeof colours) => string,
-): string {
-  if (base64 !== undefined) return paint(shortened(`base64 ${base64}`, room), 'dim')
-  if (payload === undefined) return shortened(visible(text ?? ''), room)
-  const shown = shortened(visible(JSON.stringify(payload)), room)
+/** The payload in one piece, as it came: control characters are still in it. */
+export function textOf({ payload, text, base64 }: MessageFrame): string {
+  if (base64 !== undefined) return `base64 ${base64}`
+  return payload === undefined ? (text ?? '') : JSON.stringify(payload)
+}
+
+function payloadOf(frame: MessageFrame, room: number, paint: (text: string, colour: keyof typeof colours) => string): string {
+  const shown = shortened(visible(textOf(frame)), room)
+  if (frame.base64 !== undefined) return paint(shown, 'dim')
+  if (frame.payload === undefined) return shown
   return shown.replace(/"(?:[^"\\]|\\.)*"?(\s*:)?|-?\d[\d.eE+-]*|\b(?:true|false|null)\b/g, (token, colon?: string) => {
     if (colon !== undefined) return `${paint(token.slice(0, -colon.length), 'name')}${colon}`
     if (token.startsWith('"')) return paint(token, 'text')

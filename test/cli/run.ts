@@ -20,11 +20,11 @@ export function start(t: TestContext, ...args: string[]): Run {
   return startIn(t, {}, process.execPath, program, ...args)
 }
 
-/** On a terminal of its own, which script(1) makes; undefined where there is none. What is written to its stdin is typed. */
+/** On a terminal of its own with 24 rows, which script(1) makes; undefined where there is none. What is written to its stdin is typed. */
 export function startOnTerminal(t: TestContext, columns: number, ...args: string[]): Run | undefined {
   if (spawnSync('script', ['--version']).status !== 0) return undefined
   const words = [process.execPath, program, ...args].map((word) => `'${word.replaceAll("'", "'\\''")}'`)
-  return startIn(t, {}, 'script', '-qec', `stty cols ${columns}; exec ${words.join(' ')}`, '/dev/null')
+  return startIn(t, {}, 'script', '-qec', `stty rows 24 cols ${columns}; exec ${words.join(' ')}`, '/dev/null')
 }
 
 function startIn(t: TestContext, changes: Readonly<Record<string, string>>, command: string, ...args: string[]): Run {
