@@ -67,7 +67,12 @@ export const settings = {
     'certificate of the hub and those above it, PEM; without it the hub makes its own below --data. Read again when it changes',
   ),
   tlsKey: setting('tls-key', '', pathOrNone, 'its private key, PEM'),
-  tlsCa: setting('tls-ca', '', pathOrNone, 'certificates of those who issue to clients, PEM; with it clients are asked for theirs'),
+  tlsCa: setting(
+    'tls-ca',
+    '',
+    pathOrNone,
+    'certificates of those who issue to clients, PEM, beside the CA of the hub; clients are asked for theirs',
+  ),
   tlsCrl: setting('tls-crl', '', pathOrNone, 'what they have revoked, PEM'),
   tlsNames: setting(
     'tls-names',

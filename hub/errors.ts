@@ -191,6 +191,7 @@ export const refusals = {
   },
   'credential-invalid': { mqtt: 0x83, http: 400, ws: 1007, retry: false, sentence: 'The credential is refused: {detail}.' },
   'credential-unknown': { mqtt: 0x83, http: 404, ws: 1008, retry: false, sentence: 'There is no credential {id}.' },
+  'ca-unavailable': { mqtt: 0x83, http: 404, ws: 1008, retry: false, sentence: 'This hub has no CA to show or to issue by: {detail}.' },
   'too-many-credentials': {
     mqtt: 0x97,
     http: 507,

@@ -20,6 +20,7 @@ import { JsonEngine } from './json/engine.ts'
 import { Uplinks } from './json/uplinks.ts'
 import { onFrame } from './json/upward.ts'
 import { Admission } from './listen/admission.ts'
+import type { Authority } from './listen/authority.ts'
 import { Certificates } from './listen/certificates.ts'
 import { Ports } from './listen/ports.ts'
 import { Requests } from './listen/requests.ts'
@@ -106,12 +107,14 @@ export async function startHub({ settings, log, clock = systemClock, onFatal }: 
     reviseConnected(revised)
     sessions.reviseAway(revised)
   }
+  let certificates: Certificates | undefined
   const onAccessFailure = (error: unknown) => log.error({ err: error }, 'what is known of credentials could not be written')
   const access: Access = await Access.open({
     store: store.access,
     clock,
     wheel,
     certificateNaming: settings.tlsNames,
+    ownIssuer: () => certificates?.authority?.issuerName,
     hasDevice: (id) => devices.has(id),
     register: async (id, said) => {
       devices.numberOf(id)
@@ -215,6 +218,7 @@ export async function startHub({ settings, log, clock = systemClock, onFatal }: 
     clock,
     version,
     startedAt,
+    authority: () => authorityOf(certificates),
     figures: () => figures.now(),
     listeners: () => listeners,
   }
@@ -245,7 +249,6 @@ export async function startHub({ settings, log, clock = systemClock, onFatal }: 
   const welcome = () => ({ hub: { version, durability: store.durability, startedAt }, now: clock.now() })
   const upgrades = new Upgrades(http1, http2, { engine, json, feed, admission, assertRoom, welcome })
   const ports = new Ports({ settings, log, wheel, peers: admission.peers, mqtt: mqttTaker(engine, admission, assertRoom), http1, http2 })
-  let certificates: Certificates | undefined
   const tlsMaterial = async () => {
     certificates = await openCertificates(settings, log, clock)
     certificates.onChange((material) => ports.show(material))
@@ -323,6 +326,16 @@ function foreignersOf(settings: Settings): Pick<AccessParts, 'jwt' | 'callback'>
 function openCertificates({ tlsCert, tlsKey, tlsCa, tlsCrl, data, listen }: Settings, log: Logger, clock: Clock): Promise<Certificates> {
   const names = listen === '0.0.0.0' || listen === '::' ? [] : [listen]
   return Certificates.open({ cert: tlsCert, key: tlsKey, ca: tlsCa, crl: tlsCrl, folder: data, names }, log, clock)
+}
+
+/** Errors: `ca-unavailable`. */
+function authorityOf(certificates: Certificates | undefined): Authority {
+  const detail =
+    certificates === undefined
+      ? 'it serves no TLS (--mqtts-port, --https-port, --port)'
+      : 'it uses the certificate it was given (--tls-cert), and devices trust who issued that one'
+  if (certificates?.authority === undefined) throw new Refusal('ca-unavailable', { detail })
+  return certificates.authority
 }
 
 /** Each peer is told another time. */

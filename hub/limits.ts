@@ -40,6 +40,9 @@ const table = {
     120,
     'time between the two looks that settle a change of certificate files; without one every third is taken, and all fits into 1 s',
   ],
+  certificateDays: [3_650, 'days that the certificate of a device may be valid: ten years, as long as the CA lasts'],
+  certificatesUnderWay: [4, 'certificates of devices made at a time, each in a thread of its own of 20 MB and 0.3 s'],
+  certificateRequestBytes: [32 * KiB, 'what asks for one: a CSR with an RSA key of 4096 bits has 2 KiB, and some put a chain beside it'],
   // ── who may come in ──
   credentials: [250_000, 'credentials in all, some 1 KiB of memory each: two for each of 100,000 devices while they rotate, and some more'],
   credentialsPerOwner: [16, 'of one device or program: one in use, one to come, and those of its other ways to connect'],
@@ -49,6 +52,7 @@ const table = {
     5_000,
     'last uses written at a time, once a minute; what is left goes a minute later, so the loop is held for milliseconds',
   ],
+  pageCertificates: [1_000, 'certificates in one page of the list; past it the answer says where the next begins'],
   provisioningKeys: [1_000, 'keys by which new devices may come; a few for each batch that leaves the factory'],
   provisioningUses: [1_000_000, 'devices that may come by one of them, as many as the hub knows'],
   allowances: [200_000, 'identities whose rate of publishing is watched, 150 bytes each; past it the oldest begin with a full allowance'],

@@ -38,6 +38,8 @@ export interface AccessParts {
   readonly clock: Clock
   readonly wheel: Wheel
   readonly certificateNaming: CertificateNaming
+  /** The name of the hub's own CA; undefined while it has none. */
+  ownIssuer(): string | undefined
   hasDevice(id: DeviceId): boolean
   tagsOf(id: DeviceId): Promise<Tags>
   /** Throws the `Refusal` for who may not come without credentials. */
@@ -164,6 +166,7 @@ export class Access {
       anonymousRole: adminRole,
       deviceRole,
       certificateNaming,
+      ownIssuer: parts.ownIssuer,
       foreigners: foreignersOf(parts),
       onRefused: (failure) => this.#failures.add(failure),
     })

@@ -56,6 +56,8 @@ export interface AuthenticatorParts {
   readonly anonymousRole: string
   readonly deviceRole: string
   readonly certificateNaming: CertificateNaming
+  /** The name of the hub's own CA, as `PeerCertificate.issuer` has it; undefined while it has none. */
+  readonly ownIssuer: () => string | undefined
   readonly foreigners: Foreigners
   /** Told of each authentication that failed, for the audit log. `who` is never a secret. */
   readonly onRefused: (failure: { readonly who: string; readonly from: string; readonly code: RefusalCode }) => void
@@ -124,10 +126,11 @@ export class Authenticator {
 
   /** One that names nobody proves nothing, and is no lie either: whoever shows it may as well come without. */
   #byCertificate(certificate: PeerCertificate): Proven | 'anonymous' | undefined {
-    const { credentials, certificateNaming, clock, deviceRole } = this.#parts
+    const { credentials, certificateNaming, ownIssuer, clock, deviceRole } = this.#parts
     const { expiresAt, fingerprint256 } = certificate
     if (expiresAt <= clock.now()) return undefined
-    const proof = proofOf(certificate, credentials, certificateNaming)
+    const proof = proofOf(certificate, credentials, certificateNaming, ownIssuer())
+    if (proof.is === 'refused') return undefined
     if (proof.is === 'nobody') return 'anonymous'
     const named = `certificate ${fingerprint256.slice(0, 23)}`
     if (proof.is === 'device') return { of: { is: 'device', name: proof.device }, role: deviceRole, credential: named, until: expiresAt }

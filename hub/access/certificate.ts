@@ -11,6 +11,8 @@ export interface PeerCertificate {
   readonly commonName: string | undefined
   readonly dnsNames: readonly string[]
   readonly uris: readonly string[]
+  /** The name of who issued it, as `nameOf` writes it. */
+  readonly issuer: string
   /** Unix ms */
   readonly expiresAt: number
 }
@@ -18,17 +20,18 @@ export interface PeerCertificate {
 /** Which of the names in a certificate of a trusted CA is a device id by itself, without a credential. `nobody`: none is. */
 export type CertificateNaming = 'nobody' | 'common-name' | 'dns' | 'uri'
 
-/** Whom a certificate proves: a credential, or a device by its name. */
+/** Whom a certificate proves: a credential, or a device by its name. `refused`: it was somebody's, and is not any more. */
 export type CertificateProof =
   | { readonly is: 'credential'; readonly credential: Credential }
   | { readonly is: 'device'; readonly device: string }
   | { readonly is: 'nobody' }
+  | { readonly is: 'refused' }
 
 /** undefined for what node:tls has of a peer without one, and for one whose dates or fingerprint cannot be read. */
 export function peerCertificateOf(
-  peer: Partial<Pick<NodePeerCertificate, 'fingerprint256' | 'subject' | 'subjectaltname' | 'valid_to'>>,
+  peer: Partial<Pick<NodePeerCertificate, 'fingerprint256' | 'subject' | 'issuer' | 'subjectaltname' | 'valid_to'>>,
 ): PeerCertificate | undefined {
-  const { fingerprint256, subject, subjectaltname = '', valid_to = '' } = peer
+  const { fingerprint256, subject, issuer, subjectaltname = '', valid_to = '' } = peer
   const expiresAt = Date.parse(valid_to)
   if (fingerprint256 === undefined || Number.isNaN(expiresAt)) return undefined
   const common: unknown = subject?.CN // an array where there are several: which one was meant?
@@ -39,20 +42,31 @@ export function peerCertificateOf(
     commonName: typeof common === 'string' && common !== '' ? common : undefined,
     dnsNames: of('DNS'),
     uris: of('URI'),
+    issuer: nameOf(issuer),
     expiresAt,
   }
+}
+
+/** Of a name as node:tls has it, one text that is the same for the same name. */
+export function nameOf(name: NodePeerCertificate['subject'] | undefined): string {
+  return JSON.stringify(name ?? {})
 }
 
 /**
  * A pinned fingerprint goes before names. A certificate for which there is a credential that is not valid proves nobody: else its name would
  * bring in whom an operator has disabled. Names that lead to two owners prove nobody, too.
+ *
+ * @param ownIssuer the hub's own CA. What it issues is pinned: by its names a certificate would bring in whom it was revoked for.
  */
 export function proofOf(
   certificate: PeerCertificate,
   credentials: Pick<Credentials, 'byCertificate' | 'hasCertificate'>,
   naming: CertificateNaming,
+  ownIssuer: string | undefined,
 ): CertificateProof {
-  const { fingerprint256, commonName, dnsNames, uris } = certificate
+  const { fingerprint256, commonName, dnsNames, uris, issuer } = certificate
+  const pinned = credentials.byCertificate(`fingerprint:${fingerprint256}`)
+  if (issuer === ownIssuer) return pinned === undefined ? { is: 'refused' } : { is: 'credential', credential: pinned }
   const subjects = [...(commonName === undefined ? [] : [`cn:${commonName}`]), ...dnsNames.map((name) => `dns:${name}`)]
   for (const names of [[`fingerprint:${fingerprint256}`], [...subjects, ...uris.map((uri) => `uri:${uri}`)]]) {
     const known = names.filter((name) => credentials.hasCertificate(name))

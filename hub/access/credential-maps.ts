@@ -57,6 +57,10 @@ export class CredentialMaps {
     return this.#ids.values()
   }
 
+  certificates(): MapIterator<Entry> {
+    return this.#certificates.values()
+  }
+
   add(entry: Entry): void {
     const { credential, hash } = entry.kept
     this.#ids.set(credential.id, entry)

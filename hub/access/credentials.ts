@@ -121,6 +121,15 @@ export class Credentials {
     return this.#maps.byOwner(owner).length > 0
   }
 
+  /** By its name, valid or not. */
+  findCertificate(name: string): Credential | undefined {
+    return this.#maps.byCertificate(name)?.kept.credential
+  }
+
+  *certificates(): Generator<Credential> {
+    for (const { kept } of this.#maps.certificates()) yield kept.credential
+  }
+
   *all(): Generator<Credential> {
     for (const { kept } of this.#maps.all()) yield kept.credential
   }

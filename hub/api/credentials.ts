@@ -1,15 +1,17 @@
 // Who may come in: credentials of devices, keys of programs, devices that are shut out.
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { isDeviceId } from '../../devices/device.ts'
+import type { Access } from '../access/access.ts'
 import type { Credential, Owner, Wanted } from '../access/credential.ts'
-import type { Actor } from '../access/credentials.ts'
+import type { Actor, Credentials } from '../access/credentials.ts'
 import { Refusal } from '../errors.ts'
 import { array, boolean, number, object, orNull, string } from '../schema.ts'
 import { type ApiParts, deviceParameters, objectIn, problemSchema } from './parts.ts'
 
 const unixMs = number({ description: 'Unix ms' })
 
-const credentialProperties = {
+/** Of a credential in an answer. */
+export const credentialProperties = {
   id: string(),
   of: object({ is: string({ description: '`device`, or `key` of a program' }), name: string() }),
   kind: string({ description: '`token`, `password` or `certificate`' }),
@@ -43,17 +45,13 @@ export function credentialRoutes(app: FastifyInstance, { access, devices }: ApiP
     if (!isDeviceId(id)) throw new Refusal('device-id-invalid', { id })
     return { is: 'device', name: id }
   }
-  const answerOf = (credential: Credential) => ({
-    ...credential,
-    until: credential.until ?? null,
-    lastUsedAt: credentials.lastUsedAt(credential) ?? null,
-  })
+  const answerOf = (credential: Credential) => credentialAnswer(credential, credentials)
   const make = async (request: FastifyRequest, of: Owner, role: string) => {
     const wanted = wantedIn(request.body, of, role)
     // Who administers some devices may let them in, but not with rights that he has not got himself.
     if (wanted.role !== role && !request.principal.permissions.may('admin', 'hub'))
       throw new Refusal('not-allowed', { action: 'give the role', topic: JSON.stringify(wanted.role.slice(0, 64)) })
-    if (access.roles.find(wanted.role) === undefined) throw new Refusal('role-unknown', { name: JSON.stringify(wanted.role.slice(0, 64)) })
+    assertRole(access, wanted.role)
     const { credential, secret } = await credentials.create(wanted, actorOf(request))
     return { ...answerOf(credential), secret: secret ?? null }
   }
@@ -134,6 +132,15 @@ export function credentialRoutes(app: FastifyInstance, { access, devices }: ApiP
       return { disabled: text === 'true' }
     },
   )
+}
+
+export function credentialAnswer(credential: Credential, credentials: Credentials) {
+  return { ...credential, until: credential.until ?? null, lastUsedAt: credentials.lastUsedAt(credential) ?? null }
+}
+
+/** Errors: `role-unknown`. */
+export function assertRole({ roles }: Access, name: string): void {
+  if (roles.find(name) === undefined) throw new Refusal('role-unknown', { name: JSON.stringify(name.slice(0, 64)) })
 }
 
 /** Who asks, for the audit log. */

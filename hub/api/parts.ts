@@ -1,4 +1,6 @@
 // What the operators' routes need of the hub, and the shapes they share.
+import type { X509Certificate } from 'node:crypto'
+import type { DeviceId } from '../../devices/device.ts'
 import type { Access } from '../access/access.ts'
 import type { Clock } from '../clock.ts'
 import { Refusal } from '../errors.ts'
@@ -22,8 +24,35 @@ export interface ApiParts {
   readonly clock: Clock
   readonly version: string
   readonly startedAt: number
+  /** The hub's own CA. Errors: `ca-unavailable`. */
+  authority(): CertificateAuthority
   figures(): Figures
   listeners(): Listeners
+}
+
+/** Makes certificates for devices. */
+export interface CertificateAuthority {
+  readonly certificate: X509Certificate
+  /** Errors: `Refusal`. */
+  issue(wanted: ClientWanted): Promise<ClientCertificate>
+}
+
+export interface ClientWanted {
+  readonly device: DeviceId
+  /** Unix ms */
+  readonly toMs: number
+  /** PEM; undefined for a key that is made with the certificate. */
+  readonly csr: string | undefined
+}
+
+export interface ClientCertificate {
+  /** PEM */
+  readonly cert: string
+  /** PEM; undefined where the CSR brought its own. */
+  readonly key: string | undefined
+  /** SHA-256 in capital hex with colons. */
+  readonly fingerprint: string
+  readonly untilMs: number
 }
 
 export interface Listener {

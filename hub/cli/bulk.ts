@@ -1,8 +1,9 @@
 // mooring devices create: puts the devices of a table on record, and makes a token for each.
-import { type FileHandle, open, readFile } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
 import { CommandError, define, exitCodes, say, type Terminal, UsageError } from './command.ts'
 import { askJson, type HubAddress, HubRefusal, hubOptions } from './connection.ts'
 import { type CsvRecord, recordsIn } from './csv.ts'
+import { createFile, textIn } from './files.ts'
 import { print } from './print.ts'
 import { amount, Progress } from './progress.ts'
 import { csvLineOf } from './table.ts'
@@ -129,26 +130,6 @@ function rowOf({ line, fields }: CsvRecord, columns: readonly string[]): Row {
   const labels = { ...(name === undefined ? {} : { name }), ...(type === undefined ? {} : { type }), tags }
   const surplus = fields.length > columns.length ? `there are ${fields.length} fields, and ${columns.length} columns` : undefined
   return { line, id, said: said.length === 1 ? {} : labels, fault: id === '' ? 'the id is missing' : surplus }
-}
-
-async function textIn(file: string, { stdin, signal }: Terminal): Promise<string> {
-  if (file !== '-')
-    return readFile(file, 'utf8').catch((error: Error) => {
-      throw new CommandError(error.message)
-    })
-  let text = ''
-  signal.addEventListener('abort', () => stdin.destroy(signal.reason as Error))
-  for await (const chunk of stdin.setEncoding('utf8')) text += chunk
-  return text
-}
-
-/** A file that is there may hold tokens of others. Errors: `CommandError`. */
-function createFile(path: string): Promise<FileHandle> {
-  return open(path, 'wx', 0o600).catch((error: NodeJS.ErrnoException) => {
-    throw new CommandError(
-      error.code === 'EEXIST' ? `${path} is there already; name a new file` : `${path} cannot be written: ${error.message}`,
-    )
-  })
 }
 
 async function write(terminal: Terminal, output: FileHandle | undefined, text: string): Promise<void> {

@@ -54,8 +54,8 @@ export interface Group {
 }
 
 export interface Terminal {
-  readonly stdin: Readable
-  readonly stdout: Writable & { readonly isTTY?: boolean; readonly columns?: number }
+  readonly stdin: Readable & { readonly isTTY?: boolean; setRawMode?(isRaw: boolean): unknown }
+  readonly stdout: Writable & { readonly isTTY?: boolean; readonly columns?: number; readonly rows?: number }
   readonly stderr: Writable & { readonly isTTY?: boolean }
   /** Aborted by Ctrl-C. */
   readonly signal: AbortSignal

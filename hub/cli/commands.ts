@@ -1,6 +1,7 @@
 // Every command of `mooring`: what help, completion and `main.ts` go by.
 import { adminGroup } from './admin.ts'
 import { auditCommand } from './audit.ts'
+import { caGroup } from './ca.ts'
 import type { Outline } from './command.ts'
 import { completionCommand } from './completion.ts'
 import { credentialsGroup } from './credentials.ts'
@@ -62,6 +63,7 @@ export const commands: Readonly<Record<string, Entry>> = {
   status: statusCommand,
   devices: devicesGroup,
   credentials: credentialsGroup,
+  ca: caGroup,
   keys: keysGroup,
   users: usersGroup,
   roles: rolesGroup,

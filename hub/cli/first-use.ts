@@ -18,8 +18,17 @@ interface Ways {
   readonly url: string
 }
 
+/** Where somebody keeps a certificate and its key. */
+interface CertificateFiles {
+  readonly cert: string
+  readonly key: string
+}
+
+/** What whoever made them may have called them. */
+const anyFiles: CertificateFiles = { cert: 'device.crt', key: 'device.key' }
+
 /** What stderr says beneath a secret. Errors: `CommandError`. */
-export async function hintFor(hub: HubAddress, made: NewCredential, signal: AbortSignal): Promise<string> {
+export async function hintFor(hub: HubAddress, made: NewCredential, signal: AbortSignal, files = anyFiles): Promise<string> {
   const ways = await waysTo(hub, signal)
   const { kind, of } = made
   const first = {
@@ -27,9 +36,12 @@ export async function hintFor(hub: HubAddress, made: NewCredential, signal: Abor
     password: `mooring: the password of ${made.name}, said this once. With it in the variable PASSWORD it is used like this:`,
     certificate: `mooring: ${of.name} comes in by its certificate, over TLS, and like this:`,
   }[kind]
-  const lines = kind === 'certificate' ? linesOfCertificate(hub, made, ways) : linesOfSecret(hub, made, ways)
+  const lines = kind === 'certificate' ? linesOfCertificate(hub, made, ways, files) : linesOfSecret(hub, made, ways)
   const tls = lines.some((line) => line.includes(standardCa))
-  const note = tls && hub.ca === undefined ? [`mooring: ${standardCa} is the CA of the hub, below the folder it was started in.`] : []
+  const note =
+    tls && hub.ca === undefined
+      ? [`mooring: ${standardCa} is the CA of the hub, below the folder it was started in; mooring ca show prints it.`]
+      : []
   return `${[first, '', ...lines.map((line) => `  ${line}`), '', ...note].join('\n')}\n`
 }
 
@@ -53,18 +65,15 @@ function linesOfSecret(hub: HubAddress, { kind, of, name }: NewCredential, { mqt
   return [...lines, `curl ${tls}${proof} -d ${reading} ${word(`${url}/v1/devices/${of.name}/telemetry`)}`]
 }
 
-/** device.crt and device.key are what whoever made the certificate called them. */
-function linesOfCertificate(hub: HubAddress, { of }: NewCredential, { mqtt, url }: Ways): string[] {
+function linesOfCertificate(hub: HubAddress, { of }: NewCredential, { mqtt, url }: Ways, { cert, key }: CertificateFiles): string[] {
   const ca = word(hub.ca ?? standardCa)
+  const proof = `--cert ${word(cert)} --key ${word(key)}`
   const lines = []
   if (mqtt?.tls === true) {
     const where = `-t ${word(`devices/${of.name}/telemetry`)} -q 1 -m ${reading}`
-    lines.push(
-      `mosquitto_pub -h ${mqtt.host} -p ${mqtt.port} --cafile ${ca} --cert device.crt --key device.key -i ${word(of.name)} ${where}`,
-    )
+    lines.push(`mosquitto_pub -h ${mqtt.host} -p ${mqtt.port} --cafile ${ca} ${proof} -i ${word(of.name)} ${where}`)
   }
-  if (url.startsWith('https:'))
-    lines.push(`curl --cacert ${ca} --cert device.crt --key device.key -d ${reading} ${word(`${url}/v1/devices/${of.name}/telemetry`)}`)
+  if (url.startsWith('https:')) lines.push(`curl --cacert ${ca} ${proof} -d ${reading} ${word(`${url}/v1/devices/${of.name}/telemetry`)}`)
   return lines.length === 0 ? ['(the hub serves no TLS now: --mqtts-port and --https-port)'] : lines
 }
 

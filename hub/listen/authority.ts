@@ -1,5 +1,5 @@
 // The hub's own CA and the certificate it gives to this host, for whoever has no certificates: made on the first start, kept below `tls/`
-// of the data folder. Devices trust ca.crt once; the host's certificate is renewed and they need not know.
+// of the data folder. Devices trust ca.crt once; the host's certificate is renewed and they need not know. It gives devices theirs, too.
 import { createPrivateKey, randomBytes, X509Certificate } from 'node:crypto'
 import { chmod, mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { isIP, isIPv6 } from 'node:net'
@@ -7,7 +7,10 @@ import { hostname, networkInterfaces } from 'node:os'
 import { dirname, extname, join } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { Logger } from 'pino'
+import { nameOf } from '../access/certificate.ts'
+import type { ClientCertificate, ClientWanted } from '../api/parts.ts'
 import type { Clock } from '../clock.ts'
+import { Refusal } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { Issued, IssueRequest, Pair, Wanted } from './issuer.ts'
 import { reasonOf } from './tls-material.ts'
@@ -29,6 +32,10 @@ export class Authority {
   readonly #names: readonly string[]
   readonly #log: Logger
   readonly #clock: Clock
+  /** As it was at the start: by this one clients are verified until the next. */
+  #certificate: X509Certificate | undefined
+  #issuerName = ''
+  #underWay = 0
 
   private constructor(folder: string, names: readonly string[], log: Logger, clock: Clock) {
     this.#folder = folder
@@ -50,16 +57,72 @@ export class Authority {
   static async open(dataFolder: string, names: readonly string[], log: Logger, clock: Clock): Promise<Authority> {
     const authority = new Authority(join(dataFolder, 'tls'), hostNames(names), log, clock)
     const pair = await authority.#readAuthority()
-    if (pair === undefined) await authority.#makeAll()
-    else await authority.#renew(pair, true)
+    const { cert } = pair ?? (await authority.#makeAll())
+    if (pair !== undefined) await authority.#renew(pair, true)
+    authority.#certificate = new X509Certificate(cert)
+    authority.#issuerName = nameOf(authority.#certificate.toLegacyObject().subject)
     return authority
+  }
+
+  /** What whoever shall trust the hub has to know. */
+  get certificate(): X509Certificate {
+    return this.#certificate as X509Certificate
+  }
+
+  /** Its name, as `PeerCertificate.issuer` has it. */
+  get issuerName(): string {
+    return this.#issuerName
+  }
+
+  /**
+   * A certificate by which a device comes in as a client, in PEM, and its key unless a CSR brings one. It lasts until `toMs` at most, and no
+   * longer than the CA. It opens nothing by itself.
+   *
+   * Errors: `too-many-transfers`; `credential-invalid` for what is wrong with the CSR; `ca-unavailable` with the file that is not what it was.
+   */
+  async issue({ device, toMs, csr }: ClientWanted): Promise<ClientCertificate> {
+    const { certificatesUnderWay: limit } = limits
+    if (this.#underWay >= limit) throw new Refusal('too-many-transfers', { limit, name: 'certificatesUnderWay' })
+    this.#underWay++
+    try {
+      const authority = await this.#unchangedAuthority()
+      const commonName = device.slice(0, commonNameMax)
+      const fromMs = this.#clock.now() - backdatedMs
+      const endMs = Math.min(toMs, this.certificate.validToDate.getTime())
+      const client = { commonName, fromMs, toMs: endMs - (endMs % 1000), uri: `urn:mooring:device:${device}`, csr }
+      const issued = await issueInThread({ is: 'client', authority, client })
+      if ('fault' in issued) throw new Refusal('credential-invalid', { detail: issued.fault })
+      return { ...issued, untilMs: client.toMs, fingerprint: new X509Certificate(issued.cert).fingerprint256 }
+    } finally {
+      this.#underWay--
+    }
+  }
+
+  /** A list of what this CA revoked, in PEM, which is nothing: once OpenSSL has the list of one CA, it wants one of each. */
+  async emptyList(): Promise<string> {
+    const authority = await this.#unchangedAuthority()
+    const { validToDate } = this.certificate
+    return issueInThread({ is: 'list', authority, fromMs: this.#clock.now() - backdatedMs, toMs: validToDate.getTime() })
   }
 
   /** Makes a new certificate for the host when less than a third of its time is left. Rejects with a sentence when it could not. */
   async renewWhenDue(): Promise<void> {
+    await this.#renew(await this.#presentAuthority(), false)
+  }
+
+  async #presentAuthority(): Promise<Pair> {
     const pair = await this.#readAuthority()
     if (pair === undefined) throw new Error(`${this.#authorityCertFile} and ${this.#authorityKeyFile} are gone: put them back.`)
-    await this.#renew(pair, false)
+    return pair
+  }
+
+  /** Errors: `ca-unavailable`. */
+  async #unchangedAuthority(): Promise<Pair> {
+    const pair = await this.#presentAuthority().catch((error: Error) => {
+      throw new Refusal('ca-unavailable', { detail: error.message.replace(/\.$/, '') })
+    })
+    if (new X509Certificate(pair.cert).fingerprint256 === this.certificate.fingerprint256) return pair
+    throw new Refusal('ca-unavailable', { detail: `${this.#authorityCertFile} is another than at the start, so start the hub again` })
   }
 
   /** Undefined when there is nothing at all yet. */
@@ -117,18 +180,18 @@ export class Authority {
     const authority = new X509Certificate(pair.cert)
     const reason = await this.#reasonToRenew(authority, started)
     if (reason === undefined) return
-    const { host } = await issueInThread({ authority: pair, host: { ...this.#hostWanted(authority), names: this.#names } })
+    const { host } = await issueInThread({ is: 'host', authority: pair, host: { ...this.#hostWanted(authority), names: this.#names } })
     await this.#write(this.keyFile, host.key, 0o600)
     await this.#write(this.certFile, host.cert, 0o600)
     this.#log.info({ file: this.certFile, names: this.#names }, `made a new certificate for this host: ${reason}`)
   }
 
-  async #makeAll(): Promise<void> {
+  async #makeAll(): Promise<Pair> {
     const fromMs = this.#clock.now() - backdatedMs
     // A few random digits tell two hubs' CAs apart in a list of trusted ones.
     const commonName = `Mooring CA ${randomBytes(3).toString('hex')} of ${hostname()}`.slice(0, commonNameMax)
     const wanted = { commonName, fromMs, toMs: fromMs + authorityDays * dayMs }
-    const { authority, host } = await issueInThread({ authority: wanted, host: { ...this.#hostWanted(), names: this.#names } })
+    const { authority, host } = await issueInThread({ is: 'host', authority: wanted, host: { ...this.#hostWanted(), names: this.#names } })
     try {
       await mkdir(this.#folder, { recursive: true, mode: 0o700 })
       await chmod(this.#folder, 0o700) // it may have been there
@@ -144,6 +207,7 @@ export class Authority {
       { file: this.#authorityCertFile, fingerprint: new X509Certificate(authority.cert).fingerprint256 },
       `made a CA for this hub, ${commonName}; devices that shall trust the hub need ${this.#authorityCertFile}`,
     )
+    return authority
   }
 
   #hostWanted(authority?: X509Certificate): Wanted {
@@ -200,7 +264,7 @@ function parsed<T>(file: string, what: string, parse: () => T): T {
   }
 }
 
-function issueInThread(request: IssueRequest): Promise<Issued> {
+function issueInThread<Request extends IssueRequest>(request: Request): Promise<Issued[Request['is']]> {
   const module = new URL(`./issuer${extname(import.meta.url)}`, import.meta.url)
   return new Promise((resolve, reject) => {
     const worker = new Worker(module, { name: 'mooring issuer', workerData: request })

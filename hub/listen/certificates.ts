@@ -73,9 +73,15 @@ export class Certificates {
       key: authority === undefined ? { path: key, setting: '--tls-key' } : { path: authority.keyFile, setting: 'made by the hub' },
       ca: ca === '' ? undefined : { path: ca, setting: '--tls-ca' },
       crl: crl === '' ? undefined : { path: crl, setting: '--tls-crl' },
+      own: authority && { ca: authority.certificate.toString(), crl: crl === '' ? '' : await authority.emptyList() },
     }
     const seen = await looksOf(files) // before they are read, so that a change in between is seen later
     return new Certificates(files, seen, await readMaterial(files), authority, log, clock)
+  }
+
+  /** The hub's own CA; undefined where the hub uses certificates that it was given. */
+  get authority(): Authority | undefined {
+    return this.#authority
   }
 
   /** What handshakes take now: `secureOptions` makes it what node:tls wants. */

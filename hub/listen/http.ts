@@ -18,6 +18,7 @@ import { authorizationOf, certificateOf, isTls } from '../access/peer.ts'
 import type { Principal } from '../access/principal.ts'
 import { auditRoutes } from '../api/audit.ts'
 import { bucketRoutes } from '../api/buckets.ts'
+import { certificateRoutes } from '../api/certificates.ts'
 import { chartRoutes } from '../api/chart.ts'
 import { credentialRoutes } from '../api/credentials.ts'
 import { deviceRoutes } from '../api/devices.ts'
@@ -181,6 +182,7 @@ export async function createHttpServers(parts: HttpParts): Promise<HttpServers> 
   chartRoutes(app, api)
   storeRoutes(app, api)
   credentialRoutes(app, api)
+  certificateRoutes(app, api)
   roleRoutes(app, api)
   provisioningRoutes(app, api)
   auditRoutes(app, api)

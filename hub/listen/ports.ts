@@ -92,9 +92,9 @@ export class Ports {
   }
 
   #front(material: TlsMaterial | undefined, protocols: readonly string[], onSecure: Taker): Taker {
-    const { settings, peers, log } = this.#parts
+    const { peers, log } = this.#parts
     if (material === undefined) return refuse
-    const asksForCertificate = settings.tlsCa !== ''
+    const asksForCertificate = material.ca !== undefined
     const front = new TlsFront(material, { protocols, asksForCertificate, peers, log, onSecure })
     this.#fronts.push(front)
     return (socket) => front.take(socket)

@@ -26,6 +26,8 @@ export interface TlsFiles {
   readonly key: TlsFile
   readonly ca: TlsFile | undefined
   readonly crl: TlsFile | undefined
+  /** The hub's own CA, whose certificates clients may show too; PEM. Its list is there where there is a CRL of others. */
+  readonly own: { readonly ca: string; readonly crl: string } | undefined
 }
 
 /** Material that was found good. */
@@ -50,7 +52,7 @@ export function secureOptions({ cert, key, ca, crl }: TlsMaterial): SecureContex
 
 /** Reads and judges. Throws an Error whose message is one sentence: the file, its setting, what is wrong with it. */
 export async function readMaterial(files: TlsFiles): Promise<Judged> {
-  const { cert: certFile, key: keyFile, ca: caFile, crl: crlFile } = files
+  const { cert: certFile, key: keyFile, ca: caFile, crl: crlFile, own } = files
   if (crlFile !== undefined && caFile === undefined)
     throw new Error(`${named(crlFile)} says whom CAs revoked, but without --tls-ca nobody is asked for a certificate.`)
   // One after the other: of the four threads that read files, a hanging disk shall not hold all.
@@ -66,11 +68,16 @@ export async function readMaterial(files: TlsFiles): Promise<Judged> {
   const crls = crl === undefined ? [] : blocksOf(crl, 'X509 CRL')
   if (crl !== undefined && crls.length === 0) throw new Error(`${named(crlFile as TlsFile)} holds no certificate revocation list in PEM.`)
 
-  const material: TlsMaterial = { cert, key, ca, crl }
+  const material: TlsMaterial = {
+    cert,
+    key,
+    ca: own === undefined ? ca : `${own.ca}${ca ?? ''}`,
+    crl: own === undefined || crl === undefined ? crl : `${own.crl}${crl}`,
+  }
   // In two steps, so that the sentence names the file: what OpenSSL has against the pair, and what against the rest.
   assertTaken({ ...material, ca: undefined, crl: undefined }, certFile)
   if (crlFile !== undefined) assertTaken(material, crlFile)
-  else if (caFile !== undefined) assertTaken(material, caFile)
+  else assertTaken(material, caFile ?? certFile)
   return { material, certificate, crlEndsMs: earliest(crls.map(nextUpdateMs)), caution: cautionOf(authorities, crls, files) }
 }
 

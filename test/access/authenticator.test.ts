@@ -16,7 +16,7 @@ import { Refusal } from '../../hub/errors.ts'
 import { admin, MemoryAccessStore, newTime, readRules, startMs } from './kit.ts'
 
 const fingerprint256 = Array(32).fill('AB').join(':')
-const certificate = { fingerprint256, commonName: 'pump-7', dnsNames: [], uris: [], expiresAt: startMs + 1_000_000 }
+const certificate = { fingerprint256, commonName: 'pump-7', dnsNames: [], uris: [], issuer: '{}', expiresAt: startMs + 1_000_000 }
 const nothing = {
   clientId: undefined,
   username: undefined,
@@ -47,6 +47,7 @@ function open(t: TestContext, changes: Partial<AuthenticatorParts> = {}) {
     anonymousRole: 'admin',
     deviceRole: 'device',
     certificateNaming: 'nobody',
+    ownIssuer: () => undefined,
     foreigners: {},
     onRefused: ({ who, from, code }) => refusals.push(`${who} ${from} ${code}`),
     ...changes,
@@ -170,6 +171,11 @@ describe('a certificate', () => {
     await refused({ certificate, token: makeToken('mrg_') }, 'bad-credentials')
     await refused({ certificate, username: 'pump', password: bytes('x') }, 'bad-credentials')
     await refused({ certificate, clientId: 'pump-8' }, 'client-id-not-yours')
+  })
+
+  test("of the hub's own CA that is no credential any more is refused, also where nothing is asked for", async (t) => {
+    const { refused } = open(t, { ownIssuer: () => certificate.issuer })
+    await refused({ certificate, address: '127.0.0.1' }, 'bad-credentials')
   })
 
   test('that names nobody is as good as none', async (t) => {

@@ -9,7 +9,14 @@ import { TestAuthority } from '../kit/certificates.ts'
 
 const fingerprint256 = Array(32).fill('AB').join(':')
 const valid_to = 'Jan  1 00:00:00 2027 GMT'
-const plain: PeerCertificate = { fingerprint256, commonName: 'pump-7', dnsNames: [], uris: [], expiresAt: Date.UTC(2027, 0, 1) }
+const plain: PeerCertificate = {
+  fingerprint256,
+  commonName: 'pump-7',
+  dnsNames: [],
+  uris: [],
+  issuer: '{}',
+  expiresAt: Date.UTC(2027, 0, 1),
+}
 
 test('what a handshake brings is read: fingerprint, common name, DNS names, end', async (t) => {
   const authority = await TestAuthority.make('test CA')
@@ -92,8 +99,8 @@ describe('a certificate proves', () => {
     entries: Readonly<Record<string, string | undefined>>,
     naming: CertificateNaming = 'nobody',
   ) => {
-    const proof = proofOf({ ...plain, ...certificate }, book(entries), naming)
-    return proof.is === 'credential' ? proof.credential.id : proof.is === 'device' ? `device ${proof.device}` : 'nobody'
+    const proof = proofOf({ ...plain, ...certificate }, book(entries), naming, '{"CN":"Own CA"}')
+    return proof.is === 'credential' ? proof.credential.id : proof.is === 'device' ? `device ${proof.device}` : proof.is
   }
 
   test('whose fingerprint it is, before any name', () => {
@@ -121,6 +128,15 @@ describe('a certificate proves', () => {
       assert.equal(whom({ commonName }, {}, 'common-name'), 'nobody')
     assert.equal(whom({ dnsNames: ['pump-8.example'] }, {}, 'dns'), 'device pump-8.example')
     assert.equal(whom({ uris: ['urn:dev:pump-9', 'https://pump.example/'] }, {}, 'uri'), 'device urn:dev:pump-9')
+  })
+
+  test("nothing but by its fingerprint when it is of the hub's own CA", () => {
+    const own = { issuer: '{"CN":"Own CA"}', dnsNames: ['pump-7'] }
+    const byName = { 'cn:pump-7': 'b', 'dns:pump-7': 'b' }
+    assert.equal(whom(own, { ...byName, [`fingerprint:${fingerprint256}`]: 'a' }), 'a')
+    assert.equal(whom(own, { ...byName, [`fingerprint:${fingerprint256}`]: undefined }), 'refused')
+    assert.equal(whom(own, byName, 'common-name'), 'refused')
+    assert.equal(whom({ ...own, issuer: '{"CN":"Another CA"}' }, byName), 'b')
   })
 
   test('nothing by a name of another kind', () => {

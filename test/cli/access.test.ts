@@ -1,12 +1,11 @@
 // mooring credentials, keys, roles, explain, audit, as processes against a hub: who is let in by what they make, and what is said of it.
 import assert from 'node:assert/strict'
-import { spawn, spawnSync } from 'node:child_process'
-import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { type InProcessHub, newFolder, startHub } from '../kit/hub.ts'
 import { run } from './run.ts'
+import { linesIn, shell, typeable } from './shell.ts'
 
 const tokenShape = /^mrg_[\w-]{49}\n$/
 
@@ -26,11 +25,6 @@ async function locked(t: TestContext) {
   const hub = await startHub(t, { data: folder, allowAnonymous: 'nobody' })
   const as = (key: string, args: readonly string[], stdin = '') => run(t, [...args, '--url', hub.url], stdin, { MOORING_KEY: key })
   return { hub, admin, viewer, as }
-}
-
-/** The lines that stderr shows to be typed. */
-function linesIn(stderr: string): string[] {
-  return stderr.split('\n').flatMap((line) => (line.startsWith('  ') ? [line.trim()] : []))
 }
 
 test('a token is said once on stdout, and the two lines beneath it work as they stand', async (t) => {
@@ -60,25 +54,6 @@ test('a token is said once on stdout, and the two lines beneath it work as they 
   const daysLeft = (credentials[0].until - Date.now()) / 86_400_000
   assert.ok(daysLeft > 89.9 && daysLeft <= 90, `${daysLeft}`)
 })
-
-/** Those whose program is installed here. */
-function typeable(t: TestContext, ...lines: readonly string[]): string[] {
-  return lines.filter((line) => {
-    const program = line.slice(0, line.indexOf(' '))
-    const isHere = spawnSync(program, ['--help'], { stdio: 'ignore' }).error === undefined
-    if (!isHere) t.diagnostic(`${program} is not installed, so its line is not tried`)
-    return isHere
-  })
-}
-
-/** Not spawnSync: the hub is in this process, and has to turn. */
-async function shell(line: string, env: Record<string, string>): Promise<{ status: number | null; stderr: string }> {
-  const child = spawn('sh', ['-c', line], { stdio: ['ignore', 'ignore', 'pipe'], env: { ...process.env, ...env } })
-  let stderr = ''
-  child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()))
-  const [status] = (await once(child, 'close')) as [number | null]
-  return { status, stderr }
-}
 
 test('over TLS where the hub serves it, by password too', async (t) => {
   const hub = await startHub(t, { mqttsPort: 0, httpsPort: 0 })

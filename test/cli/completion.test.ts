@@ -70,6 +70,8 @@ for (const [shell, completeIn] of Object.entries(shells)) {
     assert.deepEqual(found('devices', '--t'), ['--tag', '--type'])
     assert.deepEqual(found('devices', 'set', 'pump-1', '--n'), ['--name'])
     assert.deepEqual(found('keys', 'create', 'ci', '--role', ''), ['admin', 'operator', 'viewer'])
+    assert.deepEqual(found('ca', ''), ['issue', 'list', 'revoke', 'show'])
+    assert.deepEqual(found('ca', 'issue', 'pump-1', '--csr', 'rules'), ['rules of.json'])
     assert.deepEqual(found('explain', 'pub'), ['publish'])
     assert.deepEqual(found('completion', ''), ['bash', 'fish', 'zsh'])
     assert.deepEqual(found('help', 'cred'), ['credentials'])
