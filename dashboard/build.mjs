@@ -1,4 +1,5 @@
-// Bundles the dashboard into dashboard/dist: one script, one style sheet, one icon, one page that names them by their hash.
+// Bundles the dashboard into dashboard/dist: one script and what it fetches later, one style sheet, one icon, one page that names them by
+// their hash.
 // Plain JavaScript for any Node from 18 on, because hub/setup.mjs calls it before the pinned Node runs.
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
@@ -16,6 +17,8 @@ export async function build({ watch = false } = {}) {
     entryPoints: ['src/main.tsx', 'src/icon.svg'],
     // The hash in the name lets the hub serve everything below assets/ as never changing.
     entryNames: 'assets/[name]-[hash]',
+    chunkNames: 'assets/[name]-[hash]',
+    splitting: true,
     outdir: dist,
     bundle: true,
     format: 'esm',
@@ -39,8 +42,8 @@ function writePage({ metafile, errors }) {
   if (metafile === undefined || errors.length > 0) return
   const files = Object.keys(metafile.outputs).map((path) => path.slice(path.indexOf('dist/') + 'dist/'.length))
   removeOldAssets(files)
-  const named = (end) => `/${files.find((file) => file.endsWith(end))}`
-  writeFileSync(join(dist, 'index.html'), page({ script: named('.js'), style: named('.css'), icon: named('.svg') }))
+  const named = (start, end) => `/${files.find((file) => file.startsWith(`assets/${start}-`) && file.endsWith(end))}`
+  writeFileSync(join(dist, 'index.html'), page({ script: named('main', '.js'), style: named('main', '.css'), icon: named('icon', '.svg') }))
 }
 
 function removeOldAssets(files) {

@@ -143,6 +143,28 @@ export const refusals = {
     retry: false,
     sentence: 'Nobody is logged in here; log in on the page of the hub, or by POST /v1/login.',
   },
+  'second-factor-needed': {
+    mqtt: 0x86,
+    http: 401,
+    ws: 1008,
+    retry: false,
+    sentence: 'The password is right, and this user has a second factor: send its code, or a recovery code, as code.',
+  },
+  'second-factor-wrong': {
+    mqtt: 0x86,
+    http: 401,
+    ws: 1008,
+    retry: false,
+    sentence: 'The code is not right, or was used before; the next one comes within 30 s. A recovery code is good once.',
+  },
+  'too-many-codes': {
+    mqtt: 0x9f,
+    http: 429,
+    ws: 1013,
+    retry: true,
+    sentence: 'Too many wrong codes came for this user; use a recovery code, or try again in {seconds} s (limits.codeFailuresPerUser).',
+  },
+  'second-factor-conflict': { mqtt: 0x83, http: 409, ws: 1008, retry: false, sentence: 'The second factor of {name} {detail}.' },
   'login-ended': { mqtt: 0x87, http: 401, ws: 1008, retry: false, sentence: 'The login that this connection came by has ended: {why}.' },
   'origin-needed': {
     mqtt: 0x87,

@@ -77,6 +77,8 @@ const table = {
   loginSeconds: [30 * 24 * 3600, 'a login lasts, used or not; then the password is asked for again'],
   loginIdleSeconds: [12 * 3600, '… and unused: over night, not over a weekend. A page that stands open is in use'],
   loginBytes: [4 * KiB, 'body of a login or a set-up, from someone we do not know yet: a name and a password'],
+  recoveryCodes: [10, 'recovery codes of a user with a second factor, made with it: a sheet of paper, and years of lost phones'],
+  enrolSeconds: [600, 'from the QR code of a second factor to its first code: time to find the phone and an app for it'],
   setUpSeconds: [24 * 3600, 'a set-up link holds: whoever starts a hub opens it the same day'],
   roles: [1_000, 'roles that admins made; a fleet has a handful, and each is held in memory with its rules'],
   jwtBytes: [8 * KiB, 'a token of another issuer; most have 1 KiB, and it has to fit into a head or a CONNECT'],
@@ -92,6 +94,10 @@ const table = {
   passwordFailures: [
     50,
     'such attempts in all, under way or wrong; five are forgiven a second, so that guessing from anywhere takes a fifth of a core and no more',
+  ],
+  codeFailuresPerUser: [
+    10,
+    'wrong codes of the second factor of one user, whose password was right; one is forgiven in ten minutes, so that six digits take years',
   ],
   passwordFailureNames: [20_000, 'addresses, and user names, whose failures are remembered; the oldest are forgotten first'],
   passwordsRemembered: [
@@ -273,6 +279,7 @@ assert(limits.importMessagePoints <= limits.pointsPerMessage, 'a message of an i
 assert(limits.importMessageBytes + 2 * limits.valueBytes < limits.packetBytes, '… also in bytes')
 assert(limits.packetBytes <= limits.pageRetainedBytes, 'a page must hold the largest retained message')
 assert(limits.passwordFailures < limits.passwordHashesWaiting, 'who guesses must leave room in the queue for who knows')
+assert(limits.users <= limits.passwordFailureNames, 'failures at codes are remembered of each user')
 assert(limits.sqlTextBytes <= limits.bodyBytes, 'a statement is part of a body')
 assert(
   limits.sqlCpuSeconds * 1000 > 2.5 * limits.queryMs,

@@ -80,7 +80,15 @@ export interface Me {
   readonly is: 'user' | 'key' | 'device' | 'anonymous'
   readonly name: string
   readonly role: string
+  /** How many are left; null without a second factor. */
+  readonly recoveryCodes: number | null
   readonly may: { readonly devices: boolean; readonly hub: boolean; readonly publish: boolean; readonly admin: boolean }
+}
+
+/** A second factor on its way: its secret in base32, and a QR code of it. */
+export interface BegunSecondFactor {
+  readonly secret: string
+  readonly svg: string
 }
 
 /** What went wrong, in the hub's own sentence, or in ours when it gave none. */
@@ -129,16 +137,35 @@ export function loadMe(): Promise<Me> {
   return get<Me>('/v1/me')
 }
 
-export function logIn(name: string, password: string): Promise<unknown> {
-  return ask('/v1/login', { method: 'POST', body: JSON.stringify({ name, password }) })
+/** Errors: `Problem` with the code `second-factor-needed` when the password is right and `code` is missing. */
+export function logIn(name: string, password: string, code?: string): Promise<unknown> {
+  return send('POST', '/v1/login', { name, password, code })
 }
 
-export function logOut(): Promise<unknown> {
-  return ask('/v1/logout', { method: 'POST' })
+export function logOut(everywhere: boolean): Promise<unknown> {
+  return send('POST', '/v1/logout', { everywhere })
 }
 
 export function setUp(token: string, name: string, password: string): Promise<unknown> {
-  return ask('/v1/setup', { method: 'POST', body: JSON.stringify({ token, name, password }) })
+  return send('POST', '/v1/setup', { token, name, password })
+}
+
+export function changePassword(password: string, newPassword: string): Promise<unknown> {
+  return send('POST', '/v1/me/password', { password, newPassword })
+}
+
+export function beginSecondFactor(password: string): Promise<BegunSecondFactor> {
+  return send('POST', '/v1/me/second-factor', { password })
+}
+
+/** Answers the recovery codes. */
+export async function confirmSecondFactor(code: string): Promise<readonly string[]> {
+  const { recoveryCodes } = await send<{ recoveryCodes: readonly string[] }>('POST', '/v1/me/second-factor/confirm', { code })
+  return recoveryCodes
+}
+
+export function endSecondFactor(password: string, code: string): Promise<unknown> {
+  return send('DELETE', '/v1/me/second-factor', { password, code })
 }
 
 /** Told when the hub answers 401: whoever was logged in is not any more. */
@@ -146,6 +173,10 @@ export const onLoggedOut: { call: () => void } = { call: () => {} }
 
 function get<Answer>(path: string, signal: AbortSignal = never): Promise<Answer> {
   return ask<Answer>(path, {}, signal)
+}
+
+function send<Answer>(method: string, path: string, body: object): Promise<Answer> {
+  return ask<Answer>(path, { method, body: JSON.stringify(body) })
 }
 
 async function ask<Answer>(path: string, how: RequestInit, signal: AbortSignal = never): Promise<Answer> {

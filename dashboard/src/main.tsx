@@ -4,6 +4,7 @@ import './locale.ts' // first: see there
 import { effect } from '@preact/signals'
 import { render } from 'preact'
 import { startMe, viewer } from './me.ts'
+import { AccountPage } from './pages/account.tsx'
 import { DevicePage } from './pages/device.tsx'
 import { DevicesPage } from './pages/devices.tsx'
 import { HubPage } from './pages/hub.tsx'
@@ -48,6 +49,8 @@ function Page({ shown }: { shown: Route }) {
       return <DevicePage key={shown.deviceId} deviceId={shown.deviceId} />
     case 'hub':
       return <HubPage />
+    case 'account':
+      return <AccountPage />
     case 'setup':
       return null // it stands alone
     case 'nothing':
@@ -74,6 +77,8 @@ function titleOf(shown: Route): string {
       return shown.deviceId
     case 'hub':
       return words.hub.title
+    case 'account':
+      return words.account.title
     case 'setup':
       return words.setup.title
     case 'nothing':

@@ -29,12 +29,13 @@ export async function startMe(): Promise<void> {
 }
 
 /** What was shown belongs to who is gone: the page begins anew, at the same address. */
-export async function leave(): Promise<void> {
-  await logOut()
+export async function leave(everywhere = false): Promise<void> {
+  await logOut(everywhere)
   location.reload()
 }
 
-async function askWho(): Promise<void> {
+/** Asks the hub anew: something of him has changed, or may have ended. */
+export async function askWho(): Promise<void> {
   const before = viewer.peek()
   if (before.is === 'out') return
   try {

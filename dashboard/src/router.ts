@@ -5,6 +5,7 @@ export type Route =
   | { readonly page: 'devices' }
   | { readonly page: 'device'; readonly deviceId: string }
   | { readonly page: 'hub' }
+  | { readonly page: 'account' }
   | { readonly page: 'setup' }
   | { readonly page: 'nothing'; readonly path: string }
 
@@ -25,6 +26,7 @@ export function routeOf(path: string): Route {
   if (second !== undefined && second !== '') return { page: 'nothing', path }
   if (first === '' || first === 'devices') return { page: 'devices' }
   if (first === 'hub') return { page: 'hub' }
+  if (first === 'account') return { page: 'account' }
   if (first === 'setup') return { page: 'setup' }
   return { page: 'nothing', path }
 }

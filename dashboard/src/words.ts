@@ -2,12 +2,20 @@
 
 const plural = (n: number, text: string, one: string, many: string): string => `${text} ${n === 1 ? one : many}`
 
+const wrongCode = 'That code is not right, or was used before. Try the next one.'
+
 export const words = {
   product: 'Mooring',
   skip: 'Skip to the page',
   title: (page: string) => `${page} · Mooring`,
 
-  nav: { label: 'Pages', devices: 'Devices', hub: 'Hub', keys: 'Keys' },
+  nav: {
+    label: 'Pages',
+    devices: 'Devices',
+    hub: 'Hub',
+    keys: 'Keys',
+    account: (name: string, role: string) => `Account of ${name}, ${role}`,
+  },
   theme: { label: 'Theme', system: 'System', light: 'Light', dark: 'Dark' },
 
   login: {
@@ -15,6 +23,9 @@ export const words = {
     name: 'Name',
     password: 'Password',
     submit: 'Log in',
+    codeTitle: 'One more step',
+    codeLead: 'Type the six digits that your authenticator app shows for this hub.',
+    asOther: 'Log in as somebody else',
     ended: 'The login has ended. Log in again to go on here.',
     who: (name: string, role: string) => `Logged in as ${name}, ${role}`,
     leave: 'Log out',
@@ -23,16 +34,63 @@ export const words = {
     setUpAgain: 'On the machine of the hub this prints another:',
     problems: {
       'bad-credentials': 'That name and password do not go together.',
+      'second-factor-wrong': wrongCode,
     } as Readonly<Record<string, string>>,
   },
+
+  form: {
+    hint: (characters: number) => `At least ${characters} characters; a few words are good.`,
+    again: 'Password again',
+    differ: 'The two passwords differ.',
+    code: 'Code',
+    recoveryCode: 'Recovery code',
+    useRecovery: 'Use a recovery code',
+    useApp: 'Use the app',
+  },
+
+  account: {
+    title: 'Account',
+    nobody: 'Nobody is logged in here: this hub lets in by address, without a password.',
+    current: 'Password now',
+    new: 'New password',
+    password: 'A new one ends your logins in all other browsers.',
+    change: 'Change the password',
+    changed: 'The password is changed, and your logins in all other browsers have ended.',
+    logins: 'Logins',
+    everywhere: 'Ends your logins in every browser, this one too.',
+    leaveEverywhere: 'Log out everywhere',
+    problems: {
+      'bad-credentials': 'That is not your password.',
+      'second-factor-wrong': wrongCode,
+    } as Readonly<Record<string, string>>,
+  },
+
+  secondFactor: {
+    title: 'Second factor',
+    on: 'On',
+    off: 'Off',
+    why: 'Besides the password, logging in asks for six digits from an authenticator app on your phone, so that a password alone opens nothing.',
+    begin: 'Turn on …',
+    scan: 'Scan this with an authenticator app.',
+    qr: 'QR code for an authenticator app',
+    type: 'Or type the secret into it:',
+    secret: 'Secret',
+    confirm: 'Turn on',
+    keep: 'Keep these recovery codes where your phone is not. Each is good once in place of a code, and they are not shown again.',
+    codes: 'Recovery codes',
+    download: 'Download',
+    kept: 'I have kept them',
+    left: (n: number) => `${plural(n, String(n), 'recovery code is', 'recovery codes are')} left.`,
+    how: 'For new recovery codes or another phone, turn it off and on again. Who has lost both asks an admin of this hub.',
+    end: 'Turn off',
+  },
+
+  copy: { copy: 'Copy', copied: 'Copied' },
 
   setup: {
     title: 'Set up this hub',
     lead: 'Choose who administers it. More users, and credentials for devices, are made later.',
-    hint: (characters: number) => `At least ${characters} characters; a few words are good.`,
-    again: 'Password again',
     submit: 'Set up and log in',
-    differ: 'The two passwords differ.',
     noToken: 'This address is not whole: the part behind # is missing. Open the link as the hub printed it.',
   },
 
@@ -76,8 +134,6 @@ export const words = {
     noMqtt: 'The MQTT listener is switched off on this hub.',
     credential: 'First give the device a credential of its own, on the machine of the hub',
     askAdmin: 'Each device needs a credential of its own. An admin of this hub makes them.',
-    copy: 'Copy',
-    copied: 'Copied',
   },
 
   transports: {
@@ -188,6 +244,7 @@ export const words = {
       ['+  -', 'Zoom in and out'],
       ['g d', 'Devices'],
       ['g h', 'Hub'],
+      ['g a', 'Account'],
       ['?', 'This list'],
     ],
   },

@@ -1,4 +1,4 @@
-// Wrong passwords, counted: who guesses is stopped before a hash is computed for it.
+// Wrong passwords and codes, counted: who guesses is stopped before a hash is computed for it.
 import { isIPv6, SocketAddress } from 'node:net'
 import type { Clock } from '../clock.ts'
 import { Refusal } from '../errors.ts'
@@ -7,7 +7,7 @@ import { keepNewest } from './oldest.ts'
 
 type Limits = Pick<
   typeof allLimits,
-  'passwordFailuresPerAddress' | 'passwordFailuresPerUsername' | 'passwordFailures' | 'passwordFailureNames'
+  'passwordFailuresPerAddress' | 'passwordFailuresPerUsername' | 'passwordFailures' | 'passwordFailureNames' | 'codeFailuresPerUser'
 >
 
 /** Failures that one may still make. It may fall below zero by what was under way: then it takes as much longer to be forgiven. */
@@ -18,7 +18,7 @@ interface Allowance {
 }
 
 /** How soon one failure is forgiven. */
-const forgivenMs = { address: 6_000, username: 1_000, all: 200 }
+const forgivenMs = { address: 6_000, username: 1_000, all: 200, code: 600_000 }
 
 export interface Attempt {
   /** `false`: it was right, or nothing came of it. Called once. */
@@ -30,6 +30,8 @@ export class Failures {
   readonly #limits: Limits
   readonly #addresses = new Map<string, Allowance>()
   readonly #usernames = new Map<string, Allowance>()
+  /** By user, of those whose password was right: nobody else can use up what is left for codes. */
+  readonly #codes = new Map<string, Allowance>()
   readonly #all: Allowance
 
   constructor(clock: Clock, limits: Limits = allLimits) {
@@ -43,12 +45,9 @@ export class Failures {
    * stop it, so that nobody locks it out by guessing from elsewhere. Errors: `Refusal`; the same whether the user name is known or not.
    */
   begin(address: string, username: string, isTrusted: boolean): Attempt {
-    const { passwordFailuresPerAddress, passwordFailuresPerUsername, passwordFailures } = this.#limits
+    const { passwordFailuresPerUsername, passwordFailures } = this.#limits
     const network = networkOf(address)
-    const from = this.#known(this.#addresses, network, passwordFailuresPerAddress, forgivenMs.address)
-    if (from.left < 1) throw new Refusal('too-many-failures', { seconds: secondsUntilOne(from, forgivenMs.address) })
-    // Many devices behind one address may come at once, as long as none of them was wrong lately.
-    if (from.left < passwordFailuresPerAddress && from.underWay >= from.left) throw busy('passwordFailuresPerAddress')
+    const from = this.#from(network)
     const counted = [from]
     if (!isTrusted) {
       const named = this.#known(this.#usernames, username, passwordFailuresPerUsername, forgivenMs.username)
@@ -59,15 +58,30 @@ export class Failures {
       counted.push(named, this.#all)
     }
     this.#remember(this.#addresses, network, from)
-    for (const allowance of counted) allowance.underWay++
-    return {
-      end(wasWrong) {
-        for (const allowance of counted) {
-          allowance.underWay--
-          if (wasWrong) allowance.left--
-        }
-      },
-    }
+    return begun(counted)
+  }
+
+  /**
+   * An attempt at the six digits of a second factor, by somebody who has proven the password of `user`. One in 333,333 is right, so they are
+   * counted for the user, wherever they come from, and forgiven slowly. Errors: `too-many-codes`, and those of the address.
+   */
+  beginCode(address: string, user: string): Attempt {
+    const network = networkOf(address)
+    const from = this.#from(network)
+    const codes = this.#known(this.#codes, user, this.#limits.codeFailuresPerUser, forgivenMs.code)
+    if (codes.left - codes.underWay < 1) throw new Refusal('too-many-codes', { seconds: secondsUntilOne(codes, forgivenMs.code) })
+    this.#remember(this.#codes, user, codes)
+    this.#remember(this.#addresses, network, from)
+    return begun([from, codes])
+  }
+
+  #from(network: string): Allowance {
+    const { passwordFailuresPerAddress } = this.#limits
+    const from = this.#known(this.#addresses, network, passwordFailuresPerAddress, forgivenMs.address)
+    if (from.left < 1) throw new Refusal('too-many-failures', { seconds: secondsUntilOne(from, forgivenMs.address) })
+    // Many devices behind one address may come at once, as long as none of them was wrong lately.
+    if (from.left < passwordFailuresPerAddress && from.underWay >= from.left) throw busy('passwordFailuresPerAddress')
+    return from
   }
 
   /** Of one that is not remembered it is whole. */
@@ -87,6 +101,18 @@ export class Failures {
     const nowMs = this.#clock.monotonic()
     allowance.left = Math.min(max, allowance.left + (nowMs - allowance.atMs) / everyMs)
     allowance.atMs = nowMs
+  }
+}
+
+function begun(counted: readonly Allowance[]): Attempt {
+  for (const allowance of counted) allowance.underWay++
+  return {
+    end(wasWrong) {
+      for (const allowance of counted) {
+        allowance.underWay--
+        if (wasWrong) allowance.left--
+      }
+    },
   }
 }
 

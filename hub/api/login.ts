@@ -16,6 +16,8 @@ const meProperties = {
   name: string(),
   role: string(),
   until: orNull(number(), { description: 'Unix ms when the login ends by itself' }),
+  secondFactor: boolean({ description: 'He logs in with a code, too' }),
+  recoveryCodes: orNull(number(), { description: 'How many are left to him; null without a second factor' }),
   may: object(
     {
       devices: boolean({ description: 'Read what all devices say' }),
@@ -45,13 +47,15 @@ export function loginRoutes(app: FastifyInstance, { access, clock }: ApiParts): 
       schema: {
         summary: 'Log in',
         description:
-          'The body is `{"name":…,"password":…}`. The answer sets a cookie, which browsers send from then on; programs use tokens.',
+          'The body is `{"name":…,"password":…}`, and with a second factor `code` besides: six digits, or a recovery code. Where it is missing the ' +
+          'answer is `second-factor-needed`. The answer sets a cookie, which browsers send from then on; programs use tokens.',
         response: { 200: loggedInAnswer, 400: problemSchema, 401: problemSchema, 429: problemSchema, 503: problemSchema },
       },
     },
     async (request, reply) => {
-      const { name, password } = textsIn(request, ['name', 'password'])
-      return welcome(reply, await operators.logIn(name, password, request.peerAddress, request.principal.identity.credential))
+      const { name, password, code } = textsIn(request, ['name', 'password'], ['code'])
+      const before = request.principal.identity.credential
+      return welcome(reply, await operators.logIn(name, password, request.peerAddress, { code, before }))
     },
   )
 
@@ -99,7 +103,9 @@ export function loginRoutes(app: FastifyInstance, { access, clock }: ApiParts): 
         publish: permissions.may('publish', 'devices/x/telemetry'),
         admin: permissions.may('admin', 'hub'),
       }
-      return { is: identity.is, name: identity.name, role: identity.role, until: identity.until ?? null, may }
+      const { is, name, role, until = null } = identity
+      const left = is === 'user' ? operators.users.secondFactorOf(name)?.recovery.length : undefined
+      return { is, name, role, until, secondFactor: left !== undefined, recoveryCodes: left ?? null, may }
     },
   )
 
@@ -114,10 +120,9 @@ export function loginRoutes(app: FastifyInstance, { access, clock }: ApiParts): 
       },
     },
     async (request) => {
-      const { identity } = request.principal
-      if (identity.is !== 'user' || identity.credential === undefined) throw new Refusal('login-needed')
+      const { name, login } = whoLoggedIn(request)
       const { password, newPassword } = textsIn(request, ['password', 'newPassword'])
-      await operators.changePassword(identity.name, password, newPassword, request.peerAddress, identity.credential)
+      await operators.changePassword(name, password, newPassword, request.peerAddress, login)
       return { changed: true }
     },
   )
@@ -130,7 +135,7 @@ export function loginRoutes(app: FastifyInstance, { access, clock }: ApiParts): 
         summary: 'Make an admin by a set-up link',
         description: [
           'The body is `{"token":…,"name":…,"password":…}`; the token is what stands behind `#` in the link that the hub printed. Of a user',
-          'who is there already it changes the password and the role. The answer logs in.',
+          'who is there already it changes the password and the role, and a second factor is off. The answer logs in.',
         ].join(' '),
         response: { 200: loggedInAnswer, 400: problemSchema, 403: problemSchema },
       },
@@ -160,17 +165,29 @@ export function loginRoutes(app: FastifyInstance, { access, clock }: ApiParts): 
   )
 }
 
-/** Errors: `request-invalid`. */
-function textsIn<Name extends string>({ body }: FastifyRequest, names: readonly Name[]): Record<Name, string> {
+/** Errors: `login-needed`. */
+export function whoLoggedIn({ principal: { identity } }: FastifyRequest): { readonly name: string; readonly login: string } {
+  if (identity.is !== 'user' || identity.credential === undefined) throw new Refusal('login-needed')
+  return { name: identity.name, login: identity.credential }
+}
+
+/** Members of the body, of which `optional` may be missing. Errors: `request-invalid`. */
+export function textsIn<Name extends string, Optional extends string = never>(
+  { body }: FastifyRequest,
+  names: readonly Name[],
+  optional: readonly Optional[] = [],
+): Record<Name, string> & Partial<Record<Optional, string>> {
   const members = objectIn(Buffer.isBuffer(body) ? body : Buffer.alloc(0))
-  const foreign = Object.keys(members).find((name) => !names.includes(name as Name))
+  const known: readonly string[] = [...names, ...optional]
+  const foreign = Object.keys(members).find((name) => !known.includes(name))
   if (foreign !== undefined)
     throw new Refusal('request-invalid', { detail: `nothing is called ${JSON.stringify(foreign.slice(0, 64))} there` })
+  const wanted = [...names, ...optional.filter((name) => members[name] !== undefined)]
   return Object.fromEntries(
-    names.map((name) => {
+    wanted.map((name) => {
       const text = members[name]
       if (typeof text !== 'string') throw new Refusal('request-invalid', { detail: `${name} is text` })
       return [name, text]
     }),
-  ) as Record<Name, string>
+  ) as Record<Name, string> & Partial<Record<Optional, string>>
 }

@@ -14,6 +14,7 @@ const userSchema = object({
   createdAt: number({ description: 'Unix ms' }),
   lastLoginAt: orNull(number()),
   logins: number({ description: 'How many are open' }),
+  secondFactor: boolean({ description: 'He logs in with a code, too' }),
 })
 const named = object({ name: string() })
 
@@ -23,6 +24,7 @@ export function userRoutes(app: FastifyInstance, { access }: ApiParts): void {
     ...user,
     lastLoginAt: users.lastLoginAt(user.name) ?? null,
     logins: logins.of(user.name).length,
+    secondFactor: users.secondFactorOf(user.name) !== undefined,
   })
 
   app.get('/v1/users', { schema: { summary: 'Users', response: { 200: object({ users: array(userSchema) }) } } }, async () => ({
@@ -53,8 +55,8 @@ export function userRoutes(app: FastifyInstance, { access }: ApiParts): void {
       schema: {
         summary: 'Change a user',
         description: [
-          'The body has any of `role`, `disabled` and `password`. It takes effect at once: a user who is disabled is closed on every wire, and a',
-          'new password ends his logins.',
+          'The body has any of `role`, `disabled`, `password` and `secondFactor`, which may be `false` alone: the user turns his on himself. It takes',
+          'effect at once: a user who is disabled is closed on every wire, and a new password ends his logins.',
         ].join(' '),
         params: named,
         response: { 200: userSchema, 400: problemSchema, 404: problemSchema, 409: problemSchema },
@@ -62,8 +64,11 @@ export function userRoutes(app: FastifyInstance, { access }: ApiParts): void {
     },
     async (request) => {
       const { name } = request.params as { name: string }
-      const change = membersIn(request.body, { role: 'string', disabled: 'boolean', password: 'string' })
-      return answerOf(await users.change(name, change, actorOf(request), request.principal.identity.credential))
+      const wanted = { role: 'string', disabled: 'boolean', password: 'string', secondFactor: 'boolean' } as const
+      const { secondFactor, ...change } = membersIn(request.body, wanted)
+      if (secondFactor === true) throw invalid('a second factor is turned on by its user')
+      const taken = secondFactor === false ? { secondFactor: null } : {}
+      return answerOf(await users.change(name, { ...change, ...taken }, actorOf(request), request.principal.identity.credential))
     },
   )
 

@@ -14,6 +14,7 @@ interface User {
   readonly createdAt: number
   readonly lastLoginAt: number | null
   readonly logins: number
+  readonly secondFactor: boolean
 }
 
 const roleOption = {
@@ -41,10 +42,11 @@ const list = define({
       role: 'admin',
       signal: terminal.signal,
     })
-    const rows = answer.users.map(({ name, role, disabled, createdAt, lastLoginAt, logins }): Cell[] => {
-      return [name, role, disabled ? 'yes' : 'no', timeOf(createdAt), timeOf(lastLoginAt), `${logins}`]
+    const rows = answer.users.map(({ name, role, disabled, createdAt, lastLoginAt, logins, secondFactor }): Cell[] => {
+      return [name, role, yesNo(disabled), timeOf(createdAt), timeOf(lastLoginAt), `${logins}`, yesNo(secondFactor)]
     })
-    return printList(terminal, values, answer, { columns: columnsOf('name', 'role', 'disabled', 'created', 'last login', 'logins'), rows })
+    const columns = columnsOf('name', 'role', 'disabled', 'created', 'last login', 'logins', 'second factor')
+    return printList(terminal, values, answer, { columns, rows })
   },
 })
 
@@ -67,25 +69,33 @@ Roles: viewer sees everything, operator sends commands too, admin manages the hu
 })
 
 const set = define({
-  summary: 'change the role or the password of a user',
+  summary: 'change the role or the password of a user, or take his second factor',
   operands: ['NAME'],
-  about: 'A new password ends his logins. --new-password prints one that is made for him on stdout, once.',
+  about: `A new password ends his logins. --new-password prints one that is made for him on stdout, once.
+A second factor is turned on by the user himself, on his page of the dashboard.`,
   options: {
     role: roleOption,
     'new-password': { type: 'boolean', says: 'where he has forgotten his' },
     'password-file': fileOption,
+    'no-second-factor': { type: 'boolean', says: 'his password is enough again: where phone and recovery codes are lost' },
     ...hubOptions,
   },
   ends: '1 he is not changed, ',
   async run(values, [name = ''], terminal) {
-    const { role, 'new-password': isNew, 'password-file': file } = values
+    const { role, 'new-password': isNew, 'password-file': file, 'no-second-factor': isTaken } = values
     if (isNew === true && file !== undefined) throw new UsageError('--new-password or --password-file, not both')
-    if (role === undefined && isNew !== true && file === undefined) throw new UsageError('say --role, --new-password or --password-file')
+    if (role === undefined && isNew !== true && file === undefined && isTaken !== true)
+      throw new UsageError('say --role, --new-password, --password-file or --no-second-factor')
     const password = isNew === true ? newPassword() : await passwordIn(file)
-    const body = JSON.stringify({ role, password })
+    const body = JSON.stringify({ role, password, ...(isTaken === true ? { secondFactor: false } : {}) })
     const { role: now } = await askJson<User>(values, { method: 'PATCH', path: pathOf(name), body, role: 'admin', signal: terminal.signal })
     if (isNew === true) await print(terminal, `${password}\n`)
-    say(terminal, `${name} has the role ${now}${password === undefined ? '' : ' and a new password'}.`)
+    const has = [
+      `the role ${now}`,
+      ...(password === undefined ? [] : ['a new password']),
+      ...(isTaken === true ? ['no second factor'] : []),
+    ]
+    say(terminal, `${name} has ${new Intl.ListFormat('en').format(has)}.`)
     return exitCodes.done
   },
 })
@@ -118,6 +128,10 @@ const remove = define({
     return exitCodes.done
   },
 })
+
+function yesNo(is: boolean): string {
+  return is ? 'yes' : 'no'
+}
 
 function pathOf(name: string): string {
   return `/v1/users/${encodeURIComponent(name)}`

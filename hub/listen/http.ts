@@ -35,6 +35,7 @@ import { provisioningRoutes } from '../api/provisioning.ts'
 import { publishRoutes } from '../api/publish.ts'
 import { retainedRoutes } from '../api/retained.ts'
 import { roleRoutes } from '../api/roles.ts'
+import { secondFactorRoutes } from '../api/second-factor.ts'
 import { sqlRoutes } from '../api/sql.ts'
 import { storeRoutes } from '../api/store.ts'
 import { telemetryRoutes } from '../api/telemetry.ts'
@@ -187,6 +188,7 @@ export async function createHttpServers(parts: HttpParts): Promise<HttpServers> 
   provisioningRoutes(app, api)
   auditRoutes(app, api)
   loginRoutes(app, api)
+  secondFactorRoutes(app, api)
   userRoutes(app, api)
   exportRoutes(app, api)
   importRoutes(app, api)

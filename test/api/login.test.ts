@@ -51,7 +51,8 @@ describe('the set-up', () => {
     assert.equal(status, 200)
     assert.equal(headers.get('cache-control'), 'no-store')
     const { until, ...me } = body
-    assert.deepEqual(me, { is: 'user', name: 'ada', role: 'admin', may: { devices: true, hub: true, publish: true, admin: true } })
+    const may = { devices: true, hub: true, publish: true, admin: true }
+    assert.deepEqual(me, { is: 'user', name: 'ada', role: 'admin', secondFactor: false, recoveryCodes: null, may })
     assert.ok(Math.abs(Number(until) - Date.now() - 30 * 86_400_000) < 60_000)
     assert.deepEqual(code(await new BrowserLike(hub.url).ask('GET', '/v1/me')), [401, 'login-needed'])
     assert.deepEqual(code(await put({ name: 'eve' })), [403, 'set-up-link-invalid'])

@@ -3,6 +3,8 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { codeAt } from '../kit/authenticator.ts'
+import { BrowserLike } from '../kit/browser-like.ts'
 import { startHub } from '../kit/hub.ts'
 import { run } from './run.ts'
 
@@ -20,7 +22,7 @@ test('a user logs in with the password that is printed once, and is changed, shu
   assert.deepEqual(await logsIn(password), [200, 'operator'])
   assert.match(
     (await users()).stdout,
-    /^name +role +disabled +created +last login +logins\n.*\nanna +operator +no +20[^ ]+Z +20[^ ]+Z +1\n$/,
+    /^name +role +disabled +created +last login +logins +second factor\n.*\nanna +operator +no +20[^ ]+Z +20[^ ]+Z +1 +no\n$/,
   )
   assert.equal((await users('create', 'anna')).code, 1)
 
@@ -42,12 +44,28 @@ test('a user logs in with the password that is printed once, and is changed, shu
   assert.deepEqual(JSON.parse((await users('list', '--json')).stdout), { users: [] })
 })
 
+test('who has lost phone and recovery codes is let in by the password again', async (t) => {
+  const hub = await startHub(t)
+  const users = (...args: string[]) => run(t, ['users', ...args, '--url', hub.url])
+  const password = (await users('create', 'anna')).stdout.trim()
+  const anna = new BrowserLike(hub.url)
+  await anna.logIn('anna', password)
+  const { secret } = (await anna.ask('POST', '/v1/me/second-factor', { password })).body
+  assert.equal((await anna.ask('POST', '/v1/me/second-factor/confirm', { code: codeAt(secret as string, Date.now()) })).status, 200)
+  assert.match((await users()).stdout, / second factor\n.*\nanna .* yes\n$/)
+  assert.equal((await new BrowserLike(hub.url).logIn('anna', password)).status, 401)
+  const taken = await users('set', 'anna', '--role', 'operator', '--no-second-factor')
+  assert.deepEqual([taken.code, taken.stdout, taken.stderr], [0, '', 'mooring: anna has the role operator and no second factor.\n'])
+  assert.match((await users()).stdout, /\nanna .* no\n$/)
+  assert.equal((await new BrowserLike(hub.url).logIn('anna', password)).status, 200)
+})
+
 test('what makes no sense is said, and nothing is made', async (t) => {
   const hub = await startHub(t)
   const users = (...args: string[]) => run(t, ['users', ...args, '--url', hub.url])
   const wrong: readonly (readonly [string[], number, RegExp])[] = [
     [['create'], 2, /NAME is missing/],
-    [['set', 'anna'], 2, /say --role, --new-password or --password-file/],
+    [['set', 'anna'], 2, /say --role, --new-password, --password-file or --no-second-factor/],
     [['set', 'anna', '--new-password', '--password-file', 'x'], 2, /not both/],
     [['create', 'anna', '--password-file', join(hub.folder, 'none')], 2, /--password-file: ENOENT/],
     [['create', 'anna', '--role', 'captain'], 1, /captain/],

@@ -3,6 +3,7 @@
 import { existsSync } from 'node:fs'
 import { after, type TestContext } from 'node:test'
 import { type Browser, chromium, type Page } from 'playwright-core'
+import { password } from '../kit/browser-like.ts'
 
 export interface Look {
   readonly width?: number
@@ -59,6 +60,39 @@ export async function openPage(
   page.on('pageerror', (error) => complaints.push(String(error)))
   await page.goto(url)
   return { page, complaints }
+}
+
+export async function logIn(page: Page, name: string, secret = password): Promise<void> {
+  await page.getByLabel('Name').fill(name)
+  await page.getByLabel('Password', { exact: true }).fill(secret)
+  await page.keyboard.press('Enter')
+}
+
+/** By how many pixels the page, or what is in it, is wider than the screen. */
+export function sidewaysOf(page: Page): Promise<number> {
+  return page.evaluate(() => Math.max(...[document.body, document.querySelector('main')!].map((e) => e.scrollWidth - e.clientWidth)))
+}
+
+/** WCAG 2 contrast of the text of an element on the nearest background behind it. */
+export function contrastOf(page: Page, selector: string): Promise<number> {
+  return page.evaluate((wanted) => {
+    const element = document.querySelector(wanted) as Element
+    const channels = (colour: string) => (colour.match(/[\d.]+/g) ?? []).slice(0, 3).map(Number)
+    const luminance = (colour: string) => {
+      const [r = 0, g = 0, b = 0] = channels(colour).map((value) => {
+        const part = value / 255
+        return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4
+      })
+      return 0.2126 * r + 0.7152 * g + 0.0722 * b
+    }
+    let behind: Element | null = element
+    while (behind !== null && getComputedStyle(behind).backgroundColor === 'rgba(0, 0, 0, 0)') behind = behind.parentElement
+    const [text, page] = [getComputedStyle(element).color, getComputedStyle(behind ?? document.body).backgroundColor].map(luminance) as [
+      number,
+      number,
+    ]
+    return (Math.max(text, page) + 0.05) / (Math.min(text, page) + 0.05)
+  }, selector)
 }
 
 /** What the page has drawn on its canvases so far. */

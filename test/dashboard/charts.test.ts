@@ -11,6 +11,7 @@ import { type Drawing, openPage } from './browser.ts'
 
 const dayMs = 86_400_000
 const bytesMax = 60_000
+const plotBytesMax = 24_000
 const device = 'thermostat-1'
 const charts = ['heating', 'target', 'temperature']
 
@@ -206,7 +207,7 @@ test('a device with a past of months', async (t) => {
     )
   })
 
-  await t.test('script and style together stay below their budget', async () => {
+  await t.test('script and style that every page loads together stay below their budget', async () => {
     const page = await (await fetch(hub.url, { headers: { accept: 'text/html' } })).text()
     const assets = [...page.matchAll(/\/assets\/main-\w+\.(?:js|css)/g)].map(([path]) => path)
     assert.equal(assets.length, 2)
@@ -214,6 +215,34 @@ test('a device with a past of months', async (t) => {
     for (const path of assets) bytes += gzipSync(Buffer.from(await (await fetch(hub.url + path)).arrayBuffer()), { level: 9 }).length
     t.diagnostic(`${bytes} bytes of script and style, gzip`)
     assert.ok(bytes < bytesMax, `${bytes} bytes`)
+  })
+
+  await t.test('what draws charts is fetched with the first of them, once, and by no other page', async (t) => {
+    const { page, complaints } = await openPage(t, `${hub.url}/hub`)
+    const fetched: string[] = []
+    page.on('request', (request) => {
+      if (request.url().endsWith('.js')) fetched.push(new URL(request.url()).pathname)
+    })
+    await page.getByRole('heading', { name: 'Hub', level: 1 }).waitFor()
+    await page.getByRole('link', { name: 'Devices' }).click()
+    await page.locator('table.devices').waitFor()
+    assert.equal(fetched.length, 0, fetched.join(' '))
+    await page.route('**/uPlot*', (route) => route.abort(), { times: 1 })
+    await page.getByRole('link', { name: device }).click()
+    await page.getByRole('alert').getByText('The hub did not answer.').waitFor()
+    await page.getByRole('button', { name: 'Try again' }).click()
+    await page.locator('#chart-temperature canvas').waitFor()
+    await page.goBack()
+    await page.goForward()
+    await page.locator('#chart-temperature canvas').waitFor()
+    const [plotScript = '', ...more] = new Set(fetched.filter((path) => !path.includes('/main-')))
+    assert.deepEqual(more, [])
+    const plot = Buffer.from(await (await fetch(hub.url + plotScript)).arrayBuffer())
+    assert.ok(gzipSync(plot, { level: 9 }).length < plotBytesMax, `${plot.length} bytes`)
+    assert.deepEqual(
+      complaints.filter((one) => !one.includes('ERR_FAILED')),
+      [],
+    )
   })
 })
 

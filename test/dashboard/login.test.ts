@@ -4,22 +4,15 @@ import { mkdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import type { Page } from 'playwright-core'
 import { firstAdmin, newUser, password } from '../kit/browser-like.ts'
 import { startHub } from '../kit/hub.ts'
-import { openPage } from './browser.ts'
+import { contrastOf, logIn, openPage, sidewaysOf } from './browser.ts'
 
 const elsewhere = { allowAnonymous: 'nobody' } as const
 
 /** A browser says of each 401 that it is one: what is meant here is what else it says. */
 const others = (complaints: readonly string[]) =>
   complaints.filter((one) => !/status of 40[13]/.test(one) && !/WebSocket connection/.test(one))
-
-async function logIn(page: Page, name: string, secret = password): Promise<void> {
-  await page.getByLabel('Name').fill(name)
-  await page.getByLabel('Password', { exact: true }).fill(secret)
-  await page.keyboard.press('Enter')
-}
 
 test('the link that the hub prints leads to a page that makes the first admin, once', async (t) => {
   const hub = await startHub(t, elsewhere)
@@ -145,16 +138,13 @@ test('login and set-up in both themes, wide and narrow: labels, contrast, no sid
       const { page } = await openPage(t, hub.url, { width, height, theme })
       const look = async (name: string) => {
         await page.screenshot({ path: join(folder, `${name}-${width}-${theme}.png`) })
-        const tooWide = await page.evaluate(() =>
-          Math.max(...[document.body, document.querySelector('main')!].map((e) => e.scrollWidth - e.clientWidth)),
-        )
-        assert.equal(tooWide, 0, `${name} at ${width} px`)
+        assert.equal(await sidewaysOf(page), 0, `${name} at ${width} px`)
       }
       await logIn(page, 'ada', 'wrong wrong wrong')
       await page.getByRole('alert').getByText(/./).waitFor()
       await look('login')
       assert.ok((await contrastOf(page, 'button[type=submit]')) >= 4.5, `${theme} button`)
-      assert.ok((await contrastOf(page, '.entry-problem')) >= 4.5, `${theme} problem`)
+      assert.ok((await contrastOf(page, '.ask .problem')) >= 4.5, `${theme} problem`)
       await logIn(page, 'ada')
       await page.locator('table.devices').waitFor()
       await look('logged-in')
@@ -166,25 +156,3 @@ test('login and set-up in both themes, wide and narrow: labels, contrast, no sid
   }
   t.diagnostic(`screenshots are in ${folder}`)
 })
-
-/** WCAG 2 contrast of the text of an element on the nearest background behind it. */
-function contrastOf(page: Page, selector: string): Promise<number> {
-  return page.evaluate((wanted) => {
-    const element = document.querySelector(wanted) as Element
-    const channels = (colour: string) => (colour.match(/[\d.]+/g) ?? []).slice(0, 3).map(Number)
-    const luminance = (colour: string) => {
-      const [r = 0, g = 0, b = 0] = channels(colour).map((value) => {
-        const part = value / 255
-        return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4
-      })
-      return 0.2126 * r + 0.7152 * g + 0.0722 * b
-    }
-    let behind: Element | null = element
-    while (behind !== null && getComputedStyle(behind).backgroundColor === 'rgba(0, 0, 0, 0)') behind = behind.parentElement
-    const [text, page] = [getComputedStyle(element).color, getComputedStyle(behind ?? document.body).backgroundColor].map(luminance) as [
-      number,
-      number,
-    ]
-    return (Math.max(text, page) + 0.05) / (Math.min(text, page) + 0.05)
-  }, selector)
-}

@@ -54,6 +54,8 @@ const homes: Readonly<Record<string, string>> = {
   jose: 'hub/access/jwt.ts',
   hyparquet: 'hub/api/formats/',
   'hyparquet-writer': 'hub/api/formats/',
+  otpauth: 'hub/access/operators/second-factor.ts',
+  uqr: 'hub/api/second-factor.ts',
 }
 /** The same for packages whose types may be named elsewhere in hub/. */
 const homesOfValues: Readonly<Record<string, string>> = { fastify: 'hub/listen/http.ts', pino: 'hub/main.ts' }

@@ -43,8 +43,8 @@ export class BrowserLike {
     return { status: response.status, body: said as Answered['body'], headers: response.headers } satisfies Answered
   }
 
-  logIn(name: string, secret = password): Promise<Answered> {
-    return this.ask('POST', '/v1/login', { name, password: secret })
+  logIn(name: string, secret = password, code?: string): Promise<Answered> {
+    return this.ask('POST', '/v1/login', { name, password: secret, code })
   }
 }
 

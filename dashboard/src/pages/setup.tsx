@@ -1,6 +1,7 @@
 // The set-up: whoever opens the link that the hub printed makes the first admin.
 import { setUp } from '../api.ts'
-import { EntryForm, EntryPage } from '../parts/entry.tsx'
+import { EntryPage, NameField } from '../parts/entry.tsx'
+import { Form, NewPassword } from '../parts/form.tsx'
 import { words } from '../words.ts'
 
 export function SetupPage() {
@@ -15,14 +16,17 @@ export function SetupPage() {
   return (
     <EntryPage title={words.setup.title}>
       <p>{words.setup.lead}</p>
-      <EntryForm
-        isNew={true}
+      <Form
+        takesFocus
         submit={words.setup.submit}
-        send={async (name, password) => {
-          await setUp(token, name, password)
+        send={async (said) => {
+          await setUp(token, said('username'), said('new-password'))
           location.replace('/') // the link works once: it is not to be found in the history
         }}
-      />
+      >
+        <NameField />
+        <NewPassword label={words.login.password} />
+      </Form>
     </EntryPage>
   )
 }

@@ -1,7 +1,6 @@
 // One chart of one metric. uPlot draws; this decides when, and says in words what is drawn.
 import { effect, signal } from '@preact/signals'
 import { useEffect, useRef } from 'preact/hooks'
-import uPlot from 'uplot'
 import { count, date, dateTime } from '../format.ts'
 import type { Series } from '../history.ts'
 import { rangesMs, spanOf, type View } from '../range.ts'
@@ -10,6 +9,7 @@ import { words } from '../words.ts'
 import { dragToZoom } from './drag.ts'
 import { chartHeight, plotOptions, valueText } from './plot.ts'
 import { colours } from './theme.ts'
+import { uPlot } from './uplot.ts'
 
 /** Up to this many ms a pixel each live value is drawn at once; in longer ranges it would move nothing that can be seen. */
 const pixelMsAtOnce = 2_000
@@ -55,7 +55,8 @@ export function Chart(props: ChartProps) {
 
   useEffect(() => {
     const element = place.current!
-    const plot = new uPlot(plotOptions({ series: () => latest.current.series, boolean, pointed }, element.clientWidth), [[], []], element)
+    const Plot = uPlot.peek()!
+    const plot = new Plot(plotOptions({ series: () => latest.current.series, boolean, pointed }, element.clientWidth), [[], []], element)
     let drawnAtMs = 0
     let visible = false
     draw.current = () => {

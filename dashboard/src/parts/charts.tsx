@@ -13,6 +13,7 @@ import { Chart, drawCharts } from './chart.tsx'
 import { ProblemNotice } from './notice.tsx'
 import { chartHeight, plotPadding } from './plot.ts'
 import { RangeBar, Trail } from './range-bar.tsx'
+import { loadPlot, uPlot } from './uplot.ts'
 
 /** A device may have a thousand metrics; nobody reads a thousand charts, and each asks the hub for its history. */
 const chartsAtFirst = 24
@@ -36,6 +37,7 @@ export function Charts({ entry, metrics }: { entry: Entry; metrics: readonly str
     const ask = { metrics: shown, ...spanOf(view, hubNow()), live: view.is === 'live', points: pointsFor(grid.current) }
     const read = async () => {
       try {
+        await waitFor(loadPlot())
         await waitFor(history.load(ask, abort.signal))
         if (!ask.live) return
         await history.readAgain(ask, abort.signal)
@@ -66,6 +68,8 @@ export function Charts({ entry, metrics }: { entry: Entry; metrics: readonly str
     }
   }, [history])
 
+  // A browser does not fetch again a module that failed to come; a page that begins anew does.
+  const again = () => (uPlot.peek() === null ? location.reload() : tries.value++)
   const series = history.series.value
   const range =
     view.is === 'live' ? words.device.last(words.device.ranges[view.name]) : words.device.span(dateTime(view.fromMs), dateTime(view.toMs))
@@ -75,9 +79,9 @@ export function Charts({ entry, metrics }: { entry: Entry; metrics: readonly str
         <h2>{words.device.charts}</h2>
         <RangeBar view={view} trail={trail} />
       </div>
-      {history.problem.value === null ? null : <ProblemNotice problem={history.problem.value} again={() => tries.value++} />}
+      {history.problem.value === null ? null : <ProblemNotice problem={history.problem.value} again={again} />}
       <div class="grid" ref={grid}>
-        {series === null
+        {series === null || uPlot.value === null
           ? shown.map((metric) => <div class="chart" key={metric} style={{ height: chartHeight + captionsHeight }} />)
           : series.map((one) => (
               <Chart

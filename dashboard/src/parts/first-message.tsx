@@ -4,8 +4,8 @@ import { useEffect } from 'preact/hooks'
 import { type Hub, loadHub } from '../api.ts'
 import { may, viewer } from '../me.ts'
 import { words } from '../words.ts'
+import { CopyButton } from './copy.tsx'
 
-const copiedMs = 1_500
 /** Addresses that mean "every interface": the name this page was reached by is one of them. */
 const everywhere = new Set(['0.0.0.0', '::', '::0', ''])
 
@@ -55,37 +55,13 @@ function httpLine(origin: string, withToken: boolean): string {
 }
 
 function Line({ name, text }: { name: string; text: string }) {
-  const copied = useSignal(false)
-  const copy = async () => {
-    await copyText(text)
-    copied.value = true
-    setTimeout(() => {
-      copied.value = false
-    }, copiedMs)
-  }
   return (
     <div class="paste">
       <h3>{name}</h3>
       <pre>
         <code>{text}</code>
       </pre>
-      <button type="button" onClick={copy} aria-label={`${words.first.copy}: ${name}`}>
-        {copied.value ? words.first.copied : words.first.copy}
-      </button>
+      <CopyButton text={text} what={name} />
     </div>
   )
-}
-
-/** The clipboard API is only there over TLS or on localhost; a hub on the local network is often reached by neither. */
-async function copyText(text: string): Promise<void> {
-  if (navigator.clipboard !== undefined) {
-    await navigator.clipboard.writeText(text)
-    return
-  }
-  const area = document.createElement('textarea')
-  area.value = text
-  document.body.append(area)
-  area.select()
-  document.execCommand('copy')
-  area.remove()
 }

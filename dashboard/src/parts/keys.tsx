@@ -67,6 +67,7 @@ function onKey(key: string): boolean {
   chordUntilMs = 0
   if (chord && key === 'd') return may('devices') && goTo('/devices')
   if (chord && key === 'h') return may('hub') && goTo('/hub')
+  if (chord && key === 'a') return goTo('/account')
   if (route.peek().page === 'device' && rangeKeys.includes(key as RangeKey))
     return dispatchEvent(new CustomEvent(rangePressed, { detail: key }))
   switch (key) {

@@ -1,10 +1,11 @@
 // How a chart is drawn: the options uPlot is given, where the gaps are, what stands at the end of the line.
-import uPlot from 'uplot'
+import type Plot from 'uplot'
 import { gapsIn, lonelyPoints } from '../columns.ts'
 import { axisTime, momentIn, shortNumber } from '../format.ts'
 import type { Series } from '../history.ts'
 import { words } from '../words.ts'
 import { colours } from './theme.ts'
+import { uPlot } from './uplot.ts'
 
 export const chartHeight = 168
 
@@ -32,7 +33,7 @@ export function valueText(n: number, boolean: boolean): string {
   return boolean ? words.device.boolean[n >= 0.5 ? 1 : 0] : shortNumber(n)
 }
 
-export function plotOptions({ series, boolean, pointed }: Shown, width: number): uPlot.Options {
+export function plotOptions({ series, boolean, pointed }: Shown, width: number): Plot.Options {
   const value = (n: number) => valueText(n, boolean)
   return {
     width,
@@ -56,7 +57,7 @@ export function plotOptions({ series, boolean, pointed }: Shown, width: number):
         stroke: () => colours.peek().accent,
         fill: () => colours.peek().accentFaint,
         fillTo: (plot) => plot.scales['y']?.min ?? 0,
-        ...(boolean ? { paths: uPlot.paths.stepped!({ align: 1 }) } : {}),
+        ...(boolean ? { paths: uPlot.peek()!.paths.stepped!({ align: 1 }) } : {}),
         gaps: (plot) => gapPixels(plot, series(), boolean),
         points: {
           size: 5,
@@ -87,11 +88,11 @@ export function plotOptions({ series, boolean, pointed }: Shown, width: number):
 function valueRange(min: number | null, max: number | null): [number, number] {
   if (min === null || max === null) return [0, 1]
   if (min === max) return [min - Math.max(1, Math.abs(min) * 0.1), max + Math.max(1, Math.abs(max) * 0.1)]
-  const [low, high] = uPlot.rangeNum(min, max, 0.1, true)
+  const [low, high] = uPlot.peek()!.rangeNum(min, max, 0.1, true)
   return [low ?? min, high ?? max]
 }
 
-function xAxis(): uPlot.Axis {
+function xAxis(): Plot.Axis {
   return {
     stroke: () => colours.peek().faint,
     font: axisFont,
@@ -104,7 +105,7 @@ function xAxis(): uPlot.Axis {
   }
 }
 
-function yAxis(boolean: boolean, value: (n: number) => string | undefined): uPlot.Axis {
+function yAxis(boolean: boolean, value: (n: number) => string | undefined): Plot.Axis {
   return {
     stroke: () => colours.peek().faint,
     font: axisFont,
@@ -119,21 +120,21 @@ function yAxis(boolean: boolean, value: (n: number) => string | undefined): uPlo
 }
 
 /** A gap of a pixel or two tells nothing and looks like a fault of the screen. */
-function visibleGaps(plot: uPlot, { columnMs }: Series): number[] {
+function visibleGaps(plot: Plot, { columnMs }: Series): number[] {
   const times = plot.data[0] as Float64Array
   const { min, max } = plot.scales['x']!
   const leastMs = (((max ?? 0) - (min ?? 0)) * gapWidthMin * devicePixelRatio) / Math.max(1, plot.bbox.width)
   return gapsIn(times, columnMs).filter((i) => times[i + 1]! - times[i]! > leastMs)
 }
 
-function gapPixels(plot: uPlot, series: Series, boolean: boolean): uPlot.Series.Gaps {
+function gapPixels(plot: Plot, series: Series, boolean: boolean): Plot.Series.Gaps {
   const at = (i: number) => Math.round(plot.valToPos(plot.data[0][i]!, 'x', true))
   // A step rises at the end of the gap: without the stroke's width more, half of that rise would be seen.
   const more = boolean ? Math.ceil(lineWidth * devicePixelRatio) : 0
   return visibleGaps(plot, series).map((i) => [at(i), at(i + 1) + more])
 }
 
-function drawCoarse(plot: uPlot, { coarse }: Series): void {
+function drawCoarse(plot: Plot, { coarse }: Series): void {
   const { ctx, bbox } = plot
   const height = coarseHeight * devicePixelRatio
   const inside = (atMs: number) => Math.min(Math.max(plot.valToPos(atMs, 'x', true), bbox.left), bbox.left + bbox.width)
@@ -144,7 +145,7 @@ function drawCoarse(plot: uPlot, { coarse }: Series): void {
 }
 
 /** The newest value in words at the right end of its line. */
-function drawEnd(plot: uPlot, value: (n: number) => string | undefined): void {
+function drawEnd(plot: Plot, value: (n: number) => string | undefined): void {
   const times = plot.data[0]
   const last = times.length - 1
   const newest = plot.data[1]?.[last]

@@ -24,7 +24,7 @@ export function Rail() {
       </nav>
       <div class="foot">
         <LiveMark />
-        <LoggedIn />
+        <LoggedIn isShown={page === 'account'} />
         <button type="button" class="tool" onClick={nextTheme} aria-label={`${words.theme.label}: ${words.theme[theme.value]}`}>
           <Half />
           <span>{words.theme[theme.value]}</span>
@@ -64,20 +64,20 @@ function Page({
   )
 }
 
-/** Nothing where the hub lets in by address: there is nobody to log out. */
-function LoggedIn() {
+/** Nothing where the hub lets in by address: there is nobody to log out. `isShown`: his account is the page. */
+function LoggedIn({ isShown }: { isShown: boolean }) {
   const { value } = viewer
   if (value.is !== 'in' || value.me?.is !== 'user') return null
   const { name, role } = value.me
   return (
     <>
-      <p class="who" title={words.login.who(name, role)}>
+      <a class="who" href="/account" title={words.nav.account(name, role)} aria-current={isShown ? 'page' : undefined}>
         <Person />
         <span>
           <b>{name}</b> {role}
         </span>
-      </p>
-      <button type="button" class="tool" onClick={leave} aria-label={words.login.leave}>
+      </a>
+      <button type="button" class="tool" onClick={() => leave()} aria-label={words.login.leave}>
         <Door />
         <span>{words.login.leave}</span>
       </button>

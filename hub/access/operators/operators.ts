@@ -3,12 +3,13 @@ import type { KeyObject } from 'node:crypto'
 import type { Clock } from '../../clock.ts'
 import { Refusal } from '../../errors.ts'
 import { limits } from '../../limits.ts'
-import type { AccessStore, AuditEntry } from '../../store/access.ts'
+import type { AccessChange, AccessStore, AuditEntry } from '../../store/access.ts'
 import type { Wheel } from '../../wheel.ts'
 import type { Failures } from '../failures.ts'
 import { PasswordLogins } from '../password-logins.ts'
 import type { Passwords } from '../passwords.ts'
 import { type Login, Logins } from './logins.ts'
+import { SecondFactors } from './second-factors.ts'
 import { SetUp } from './set-up.ts'
 import type { User } from './user.ts'
 import { Users } from './users.ts'
@@ -29,8 +30,19 @@ export interface OperatorsParts {
   readonly onRole: (user: User) => void
   /** Told when a user is disabled or removed. */
   readonly onShutOut: (name: string, why: string) => void
-  readonly onRefused: (failure: { readonly who: string; readonly from: string; readonly code: 'bad-credentials' }) => void
+  readonly onRefused: (failure: Failure) => void
   readonly onFailure: (error: unknown) => void
+}
+
+export interface Failure {
+  readonly who: string
+  readonly from: string
+  readonly code: 'bad-credentials' | 'second-factor-wrong'
+}
+
+interface Besides {
+  readonly code?: string | undefined
+  readonly before?: string | undefined
 }
 
 export interface LoggedIn {
@@ -39,10 +51,19 @@ export interface LoggedIn {
   readonly cookie: string
 }
 
+interface Beginning {
+  /** Written with the login. */
+  readonly spent: readonly AccessChange[]
+  /** What it took besides the password, in words. */
+  readonly by: string
+  readonly before?: string | undefined
+}
+
 export class Operators {
   readonly users: Users
   readonly logins: Logins
   readonly setUp: SetUp
+  readonly secondFactors: SecondFactors
   readonly needsAdmin: boolean
   readonly #parts: OperatorsParts
   readonly #passwords: PasswordLogins<{ readonly id: string }>
@@ -62,6 +83,8 @@ export class Operators {
     this.logins = new Logins({ store, key, clock, wheel, isConnected, onEnded: onLoginEnded, onFailure }, mayLogIn)
     this.setUp = new SetUp({ store, key, clock, hasAdmin: () => this.users.hasAdmin })
     this.#passwords = new PasswordLogins({ credentials: this.users, passwords, clock, failures })
+    const onWrong = (name: string, from: string) => this.#parts.onRefused({ who: `user/${name}`, from, code: 'second-factor-wrong' })
+    this.secondFactors = new SecondFactors({ users: this.users, key, clock, failures, onWrong })
   }
 
   /** Who comes with this cookie; undefined for nobody. */
@@ -71,17 +94,35 @@ export class Operators {
     return login === undefined || user === undefined || user.disabled ? undefined : { user, login }
   }
 
-  /** `before`: the login of this browser, which the new one takes the place of. Errors: `bad-credentials`, and those of who comes too often. */
-  async logIn(name: string, password: string, address: string, before?: string): Promise<LoggedIn> {
-    if (!(await this.#isRight(name, password, address))) throw this.#refused(name, address)
-    return this.#begin(name, address, before)
+  /**
+   * `code`: of the second factor, or a recovery code; nothing is said of one before the password is right. `before`: the login of this browser,
+   * which the new one takes the place of.
+   * Errors: `bad-credentials`, `second-factor-needed`, `second-factor-wrong`, and those of who comes too often.
+   */
+  async logIn(name: string, password: string, address: string, { code, before }: Besides = {}): Promise<LoggedIn> {
+    const hash = await this.#assertRight(name, password, address)
+    return this.secondFactors.prove({ name, hash }, code, address, (spent, by) => this.#begin(name, address, { spent, by, before }))
   }
 
   /** Errors: `bad-credentials`, `user-invalid`. */
   async changePassword(name: string, old: string, password: string, address: string, login: string): Promise<void> {
     this.users.assertFit(name, password)
-    if (!(await this.#isRight(name, old, address))) throw this.#refused(name, address)
+    await this.#assertRight(name, old, address)
     await this.users.change(name, { password }, { who: `user/${name}`, from: address }, login)
+  }
+
+  /** The secret of a second factor, which is on when `secondFactors` has seen its first code. Errors: `bad-credentials`, `second-factor-conflict`. */
+  async beginSecondFactor(name: string, password: string, address: string, login: string, account: string) {
+    await this.#assertRight(name, password, address)
+    return this.secondFactors.begin(name, login, account)
+  }
+
+  /** Errors: as `logIn`, `second-factor-conflict`. */
+  async endSecondFactor(name: string, password: string, address: string, code: string): Promise<void> {
+    const hash = await this.#assertRight(name, password, address)
+    this.secondFactors.assertOn(name)
+    await this.secondFactors.prove({ name, hash }, code, address, (spent) => this.#parts.store.write(spent, []))
+    await this.users.change(name, { secondFactor: null }, { who: `user/${name}`, from: address })
   }
 
   /** Errors: `set-up-link-invalid`, `user-invalid`. */
@@ -97,20 +138,24 @@ export class Operators {
       release: () => release(),
     }
     await this.users.putAdmin(name, password, { who: 'set-up link', from: address }, link)
-    return this.#begin(name, address)
+    return this.#begin(name, address, { spent: [], by: 'with a set-up link' })
   }
 
   stop(): Promise<void> {
     return this.logins.stop()
   }
 
-  async #isRight(name: string, password: string, address: string): Promise<boolean> {
-    if (name.length > limits.credentialTextBytes) return false
-    return (await this.#passwords.login(name, Buffer.from(password), address)) !== undefined
+  /** The stored string that the password matches. Errors: `bad-credentials`, and those of who comes too often. */
+  async #assertRight(name: string, password: string, address: string): Promise<string> {
+    const isTooLong = name.length > limits.credentialTextBytes
+    const right = isTooLong ? undefined : await this.#passwords.login(name, Buffer.from(password), address)
+    if (right === undefined) throw this.#refused(name, address)
+    return right.id
   }
 
-  async #begin(name: string, address: string, before?: string): Promise<LoggedIn> {
-    const cookie = await this.logins.begin(name, address, [this.users.loggedIn(name)], this.#auditOf('login', name, address))
+  async #begin(name: string, address: string, { spent, by, before }: Beginning): Promise<LoggedIn> {
+    const changes = [this.users.loggedIn(name), ...spent]
+    const cookie = await this.logins.begin(name, address, changes, this.#auditOf('login', name, address, by))
     const user = this.users.find(name)
     if (cookie === undefined || user === undefined || user.disabled) throw this.#refused(name, address)
     const replaced = this.logins.of(name).find(({ credential }) => credential === before)
@@ -125,7 +170,7 @@ export class Operators {
     return new Refusal('bad-credentials')
   }
 
-  #auditOf(action: string, name: string, from: string): AuditEntry {
-    return { at: this.#parts.clock.now(), who: `user/${name}`, from, action, target: 'hub', outcome: 'done', detail: '' }
+  #auditOf(action: string, name: string, from: string, detail = ''): AuditEntry {
+    return { at: this.#parts.clock.now(), who: `user/${name}`, from, action, target: 'hub', outcome: 'done', detail }
   }
 }

@@ -1,5 +1,6 @@
 // One user, what is written of him, and what may be asked for.
 import { limits } from '../../limits.ts'
+import { readSecondFactor, type SecondFactor } from './second-factor.ts'
 
 /** What may be seen of a user. Times are Unix ms. */
 export interface User {
@@ -10,24 +11,30 @@ export interface User {
   readonly createdAt: number
 }
 
-/** The user, and the PHC string of the password. */
+/** The user, and what he proves himself by. */
 export interface KeptUser {
   readonly user: User
+  /** The PHC string of the password. */
   readonly hash: string
+  /** undefined: the password is enough. */
+  readonly secondFactor: SecondFactor | undefined
 }
 
 const namePattern = /^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$/
 
-export function bodyOf({ user: { role, disabled, createdAt }, hash }: KeptUser): string {
-  return JSON.stringify({ role, disabled, createdAt, hash })
+export function bodyOf({ user: { role, disabled, createdAt }, hash, secondFactor }: KeptUser): string {
+  return JSON.stringify({ role, disabled, createdAt, hash, secondFactor })
 }
 
 /** undefined for what cannot be read: nobody comes in by it. */
 export function readUser(name: string, body: string): KeptUser | undefined {
-  const { role, disabled, createdAt, hash } = membersOf(body)
+  const { role, disabled, createdAt, hash, secondFactor: said } = membersOf(body)
   if (!namePattern.test(name) || typeof role !== 'string' || typeof disabled !== 'boolean') return undefined
   if (!Number.isSafeInteger(createdAt) || typeof hash !== 'string' || hash === '') return undefined
-  return { user: { name, role, disabled, createdAt: createdAt as number }, hash }
+  // One that cannot be read does not make a user whose password is enough.
+  const secondFactor = said === undefined ? undefined : readSecondFactor(said)
+  if (said !== undefined && secondFactor === undefined) return undefined
+  return { user: { name, role, disabled, createdAt: createdAt as number }, hash, secondFactor }
 }
 
 /** The members of a JSON object; none of anything else. */

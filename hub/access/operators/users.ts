@@ -5,6 +5,7 @@ import { limits as allLimits } from '../../limits.ts'
 import type { AccessChange, AccessStore, AuditEntry } from '../../store/access.ts'
 import type { Actor } from '../credentials.ts'
 import { adminRole } from '../principal.ts'
+import type { SecondFactor } from './second-factor.ts'
 import { bodyOf, faultOfName, faultOfPassword, type KeptUser, readUser, type User } from './user.ts'
 
 export interface WantedUser {
@@ -18,6 +19,8 @@ export interface UserChange {
   readonly role?: string | undefined
   readonly disabled?: boolean | undefined
   readonly password?: string | undefined
+  /** null: the password is enough from then on. */
+  readonly secondFactor?: SecondFactor | null | undefined
 }
 
 /** How the logins of a user are ended with what is written of him. */
@@ -75,6 +78,10 @@ export class Users {
     return [...this.#users.values()].map(({ user }) => user)
   }
 
+  secondFactorOf(name: string): SecondFactor | undefined {
+    return this.#users.get(name)?.secondFactor
+  }
+
   lastLoginAt(name: string): number | undefined {
     return this.#lastLogins.get(name)
   }
@@ -104,29 +111,31 @@ export class Users {
     const hash = await this.#parts.hashPassword(Buffer.from(password))
     return this.#inTurn(async () => {
       this.#assertNew(name, role)
-      const kept = { user: { name, role, disabled: false, createdAt: this.#parts.clock.now() }, hash }
+      const user = { name, role, disabled: false, createdAt: this.#parts.clock.now() }
+      const kept = { user, hash, secondFactor: undefined }
       await this.#parts.store.write([{ kind, id: name, body: bodyOf(kept) }], [this.#auditOf('create', name, `role ${role}`, by)])
       this.#users.set(name, kept)
-      return kept.user
+      return user
     })
   }
 
   /**
-   * Whoever has the set-up link: a new admin, or one who has forgotten the password. `claim` takes the link, `besides` is written with it, and
-   * `release` gives it back when the disk does not take it. Errors: `user-invalid`, `too-many-users`, what `claim` throws.
+   * Whoever has the set-up link: a new admin, or one who has forgotten the password, or lost his second factor, which is off from then on.
+   * `claim` takes the link, `release` gives it back when the disk does not take it. Errors: `user-invalid`, `too-many-users`, what `claim` throws.
    */
   async putAdmin(name: string, password: string, by: Actor, link: { claim(): AccessChange; release(): void }): Promise<User> {
     this.assertFit(name, password)
     const hash = await this.#parts.hashPassword(Buffer.from(password))
     return this.#inTurn(async () => {
-      const before = this.#users.get(name)?.user
+      const before = this.#users.get(name)
       if (before === undefined) this.#assertRoom()
       const claimed = link.claim()
-      const user = { name, role: adminRole, disabled: false, createdAt: before?.createdAt ?? this.#parts.clock.now() }
-      const kept = { user, hash }
+      const user = { name, role: adminRole, disabled: false, createdAt: before?.user.createdAt ?? this.#parts.clock.now() }
+      const kept = { user, hash, secondFactor: undefined }
+      const words = wordsOf({ role: adminRole, ...(before?.secondFactor === undefined ? {} : { secondFactor: null }) })
       try {
         const changes = [{ kind, id: name, body: bodyOf(kept) }, claimed, ...this.#parts.logins.removals(name)]
-        await this.#parts.store.write(changes, [this.#auditOf('set-up', name, `role ${adminRole}`, by)])
+        await this.#parts.store.write(changes, [this.#auditOf('set-up', name, words, by)])
       } catch (error) {
         link.release()
         throw error
@@ -138,9 +147,9 @@ export class Users {
     })
   }
 
-  /** `kept`: the login that a new password does not end. Errors: `user-unknown`, `user-invalid`, `role-unknown`, `last-admin`. */
+  /** `keptLogin`: the one that a new password, or a second factor, does not end. Errors: `user-unknown`, `user-invalid`, `role-unknown`, `last-admin`. */
   async change(name: string, change: UserChange, by: Actor, keptLogin?: string): Promise<User> {
-    const { role, disabled, password } = change
+    const { role, disabled, password, secondFactor } = change
     this.#kept(name)
     if (role !== undefined) this.#assertRole(role)
     if (password !== undefined) this.assertFit(name, password)
@@ -150,16 +159,21 @@ export class Users {
       if (role !== undefined) this.#assertRole(role)
       const user = { ...before.user, role: role ?? before.user.role, disabled: disabled ?? before.user.disabled }
       if (user.role !== adminRole || user.disabled) this.#assertOtherAdmin(name)
-      const kept = { user, hash: hash ?? before.hash }
+      const kept = {
+        user,
+        hash: hash ?? before.hash,
+        secondFactor: secondFactor === undefined ? before.secondFactor : (secondFactor ?? undefined),
+      }
+      const why = hash !== undefined ? 'the password has changed' : secondFactor ? 'a second factor is needed' : undefined
       const changes: AccessChange[] = [{ kind, id: name, body: bodyOf(kept) }]
       // What closes is closed at once, whether the disk takes it or not; what opens, when it is on disk.
       if (user.disabled) {
         this.#users.set(name, { ...before, user: { ...before.user, disabled: true } })
         changes.push(...this.#shutOut(name, 'the user is disabled'))
-      } else if (hash !== undefined) changes.push(...this.#parts.logins.removals(name, keptLogin))
+      } else if (why !== undefined) changes.push(...this.#parts.logins.removals(name, keptLogin))
       await this.#parts.store.write(changes, [this.#auditOf('change', name, wordsOf(change), by)])
       this.#users.set(name, kept)
-      if (hash !== undefined) await this.#endOthers(name, 'the password has changed', keptLogin)
+      if (why !== undefined) await this.#endOthers(name, why, keptLogin)
       if (!user.disabled && (user.role !== before.user.role || before.user.disabled)) this.#parts.onRole(user)
       return user
     })
@@ -168,14 +182,36 @@ export class Users {
   /** Errors: `user-unknown`, `last-admin`. If the disk fails he is disabled until the next start, and can be removed again. */
   remove(name: string, by: Actor): Promise<void> {
     return this.#inTurn(async () => {
-      const { user, hash } = this.#kept(name)
+      const kept = this.#kept(name)
       this.#assertOtherAdmin(name)
-      this.#users.set(name, { user: { ...user, disabled: true }, hash })
+      this.#users.set(name, { ...kept, user: { ...kept.user, disabled: true } })
       const ended = this.#shutOut(name, 'the user is removed')
       const removed = [kind, loginKind].map((is) => ({ kind: is, id: name, body: null }))
       await this.#parts.store.write([...removed, ...ended], [this.#auditOf('remove', name, '', by)])
       this.#users.delete(name)
       this.#lastLogins.delete(name)
+    })
+  }
+
+  /**
+   * Uses up what proves the second factor of a user whose password matched `hash`: it is spent at once, whether the disk takes it or not.
+   * `spend` answers what is left, or throws; `pass` writes it with what it was spent for, before anything else is changed. Of a user without one
+   * there is nothing to spend. Errors: `bad-credentials` when the password is not right any more; those of both.
+   */
+  async spend<T>(
+    name: string,
+    hash: string,
+    spend: (factor: SecondFactor) => SecondFactor,
+    pass: (spent: readonly AccessChange[]) => Promise<T>,
+  ): Promise<T> {
+    if (this.secondFactorOf(name) === undefined) return pass([])
+    return this.#inTurn(() => {
+      const before = this.#users.get(name)
+      if (before === undefined || before.hash !== hash || before.user.disabled) throw new Refusal('bad-credentials')
+      if (before.secondFactor === undefined) return pass([])
+      const kept = { ...before, secondFactor: spend(before.secondFactor) }
+      this.#users.set(name, kept)
+      return pass([{ kind, id: name, body: bodyOf(kept) }])
     })
   }
 
@@ -244,10 +280,11 @@ export class Users {
 }
 
 /** What has changed, without the password. */
-function wordsOf({ role, disabled, password }: UserChange): string {
+function wordsOf({ role, disabled, password, secondFactor }: UserChange): string {
   const words = []
   if (role !== undefined) words.push(`role ${role}`)
   if (disabled !== undefined) words.push(disabled ? 'disabled' : 'enabled')
   if (password !== undefined) words.push('password')
+  if (secondFactor !== undefined) words.push(`second factor ${secondFactor === null ? 'off' : 'on'}`)
   return words.join(', ')
 }
