@@ -1,4 +1,5 @@
 // The registered thing.
+import { type Metadata, type MetadataLimits, whyNotPatch } from './metadata.ts'
 
 /** Letters, digits and `. _ : @ -`, at most 128: it stands in topics, URLs and file names without escaping. */
 export type DeviceId = string
@@ -31,6 +32,8 @@ export interface Device {
   /** What kind of thing it is: the same word for all that are alike. */
   readonly type: string | null
   readonly tags: Tags
+  /** There where it was asked for. */
+  readonly metadata?: Metadata
   readonly createdAt: number
   /** When the hub last took telemetry from it. */
   readonly lastSeenAt: number | null
@@ -44,10 +47,12 @@ export interface DeviceChange {
   readonly name?: string | null
   readonly type?: string | null
   readonly tags?: { readonly [name: string]: string | null } | null
+  /** Merged into what is there, objects in it as well. */
+  readonly metadata?: Metadata | null
 }
 
 /** Bounds of what is said of a device; the hub's own table of limits has this shape. */
-export interface DeviceLimits {
+export interface DeviceLimits extends MetadataLimits {
   readonly deviceNameBytes: number
   readonly deviceTypeBytes: number
   readonly tagsPerDevice: number
@@ -61,17 +66,25 @@ const encoder = new TextEncoder()
 
 /** The change, or the clause that says why it is refused. */
 export function readDeviceChange(patch: unknown, limits: DeviceLimits): DeviceChange | string {
-  if (!isObject(patch)) return 'a change is a JSON object of name, type and tags'
-  const foreign = Object.keys(patch).find((member) => member !== 'name' && member !== 'type' && member !== 'tags')
-  if (foreign !== undefined) return `name, type and tags can be changed, and nothing called ${JSON.stringify(foreign.slice(0, 64))}`
-  const { name, type, tags } = patch
+  if (!isObject(patch)) return 'a change is a JSON object of name, type, tags and metadata'
+  const { name, type, tags, metadata, ...others } = patch
+  const [foreign] = Object.keys(others)
+  if (foreign !== undefined)
+    return `name, type, tags and metadata can be changed, and nothing called ${JSON.stringify(foreign.slice(0, 64))}`
   if (name !== undefined && name !== null && !(isText(name, limits.deviceNameBytes) && name !== ''))
     return `name is text of 1 to ${limits.deviceNameBytes} bytes without control characters, or null`
   if (type !== undefined && type !== null && !(typeof type === 'string' && isDeviceType(type, limits)))
     return `type is 1 to ${limits.deviceTypeBytes} letters, digits or . _ : @ -, or null`
   const read = tags === undefined || tags === null ? tags : readTags(tags, limits)
   if (typeof read === 'string') return read
-  return { ...(name === undefined ? {} : { name }), ...(type === undefined ? {} : { type }), ...(read === undefined ? {} : { tags: read }) }
+  const why = metadata === undefined || metadata === null ? undefined : whyNotPatch(metadata, limits)
+  if (why !== undefined) return why
+  return {
+    ...(name === undefined ? {} : { name }),
+    ...(type === undefined ? {} : { type }),
+    ...(read === undefined ? {} : { tags: read }),
+    ...(metadata === undefined ? {} : { metadata: metadata as Metadata | null }),
+  }
 }
 
 function readTags(tags: unknown, limits: DeviceLimits): { [name: string]: string | null } | string {

@@ -31,6 +31,8 @@ export interface Identity {
   readonly name: string
   /** Name of a role: its rules are `rules`. */
   readonly role: string
+  /** A device whose credential names no role of its own: its type may name another. */
+  readonly hasStandardRole?: boolean
   /** The role's own array where it adds nothing to it: permissions with the same array share what is made of it. */
   readonly rules: readonly Rule[]
   readonly tags: Tags

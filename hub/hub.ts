@@ -35,6 +35,7 @@ import type { AuthenticationMethod } from './mqtt/auth.ts'
 import { Engine } from './mqtt/engine.ts'
 import { readVerifiers, ScramSha256 } from './mqtt/scram.ts'
 import { reconnectAfterMs, reconnectAfterSeconds } from './reconnect.ts'
+import { registerDevice } from './routing/description.ts'
 import { Devices } from './routing/devices.ts'
 import { Retained } from './routing/retained.ts'
 import { Router } from './routing/router.ts'
@@ -116,10 +117,10 @@ export async function startHub({ settings, log, clock = systemClock, onFatal }: 
     certificateNaming: settings.tlsNames,
     ownIssuer: () => certificates?.authority?.issuerName,
     hasDevice: (id) => devices.has(id),
+    typeOf: (id) => devices.typeOf(id),
     register: async (id, said) => {
-      devices.numberOf(id)
-      await new Promise<void>((resolve, reject) => store.journal.after({ stored: () => resolve(), failed: (_, why) => reject(why) }, 0))
-      await store.describe(id, said)
+      const device = await registerDevice(id, said, devices, store)
+      if (device !== undefined) access.onDescribed(device)
     },
     ...foreignersOf(settings),
     rates: {
@@ -156,6 +157,7 @@ export async function startHub({ settings, log, clock = systemClock, onFatal }: 
       onDeviceCreated: (id, atMs) => presence.onCreated(id, atMs),
     },
     store.lastDeviceAtStart,
+    store.typesAtStart,
   )
   const router = new Router(new TopicTree(), retained, store.journal, devices, clock, metrics)
   const sessions: Sessions = new Sessions(store, router, wheel, clock, metrics, {

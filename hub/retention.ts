@@ -56,6 +56,32 @@ function lengthsOf(text: string, standard: KeepRule['ms']): KeepRule['ms'] {
   return lengths as KeepRule['ms']
 }
 
+/** Why it is not what one rule says of tiers; undefined when it is. */
+export function whyNotKept(text: string): string | undefined {
+  try {
+    lengthsOf(text, forEver)
+    return undefined
+  } catch (error) {
+    return `keep has ${(error as Error).message}`
+  }
+}
+
+/** With a rule for each type that says how long its points are kept, before all others. */
+export function withTypes(rules: Retention, types: readonly { readonly name: string; readonly keep?: string }[]): Retention {
+  const standard = rules.at(-1)!.ms
+  const ofTypes = types.flatMap(({ name, keep }): KeepRule[] =>
+    keep === undefined || whyNotKept(keep) !== undefined
+      ? []
+      : [{ name: nameOfType(name), metric: undefined, type: name, ms: lengthsOf(keep, standard) }],
+  )
+  return [...ofTypes, ...rules]
+}
+
+/** It stands in names of files, some of which make no difference of a and A; no rule of the setting has an underscore. */
+function nameOfType(type: string): string {
+  return `type_${type.replace(/[^a-z0-9-]/g, (character) => `_${character.charCodeAt(0).toString(16)}`)}`
+}
+
 /** The name of the rule that holds for a series. */
 export function ruleFor(rules: Retention, metric: string, type: string | null): string {
   return rules.find((rule) => (rule.metric === undefined || fits(rule.metric, metric)) && (rule.type === undefined || rule.type === type))!

@@ -1,6 +1,6 @@
 // Everything about who may come in, joined: what the hub asks of it, and whom it tells that somebody may stay no longer.
 import type { KeyObject } from 'node:crypto'
-import type { DeviceId, Tags } from '../../devices/device.ts'
+import type { Device, DeviceId, Tags } from '../../devices/device.ts'
 import type { Identity } from '../../devices/identity.ts'
 import { type RuleLimits, readRules } from '../../devices/permissions.ts'
 import type { Clock } from '../clock.ts'
@@ -15,10 +15,12 @@ import { Callback, type CallbackOptions } from './callback.ts'
 import type { CertificateNaming } from './certificate.ts'
 import type { Credential, Owner } from './credential.ts'
 import { type Actor, Credentials, type EndOfCredential } from './credentials.ts'
+import { DeviceTypes, standardRole } from './device-types.ts'
 import { DisabledDevices } from './disabled-devices.ts'
 import { Endings } from './endings.ts'
 import { FailureLog } from './failure-log.ts'
 import { Failures } from './failures.ts'
+import { Groups } from './groups.ts'
 import { type JwtIssuer, Jwts } from './jwt.ts'
 import { Operators } from './operators/operators.ts'
 import type { User } from './operators/user.ts'
@@ -41,6 +43,7 @@ export interface AccessParts {
   /** The name of the hub's own CA; undefined while it has none. */
   ownIssuer(): string | undefined
   hasDevice(id: DeviceId): boolean
+  typeOf(id: DeviceId): string | null
   tagsOf(id: DeviceId): Promise<Tags>
   /** Throws the `Refusal` for who may not come without credentials. */
   assertAnonymous(peer: Peer): void
@@ -70,7 +73,6 @@ export interface AsIf {
   readonly client?: string | undefined
 }
 
-const deviceRole = 'device'
 const ruleLimits: RuleLimits = limits
 
 /** Errors: for an issuer or a service that cannot be used safely. */
@@ -85,6 +87,8 @@ function foreignersOf({ jwt, callback, clock, onFailure }: AccessParts): Foreign
 export class Access {
   readonly credentials: Credentials
   readonly roles: Roles
+  readonly types: DeviceTypes
+  readonly groups: Groups
   readonly disabled: DisabledDevices
   readonly provisioning: Provisioning
   readonly operators: Operators
@@ -105,11 +109,19 @@ export class Access {
     const { store, clock, wheel, certificateNaming, hasDevice, assertAnonymous, needsAdmin, onFailure, onUnreadable } = parts
     this.#parts = parts
     const passwords = new Passwords()
-    const allowances = new Allowances(clock, parts.rates)
+    this.groups = new Groups(store, clock)
+    this.types = new DeviceTypes({
+      ...{ store, clock, rates: parts.rates },
+      typeOf: (id) => parts.typeOf(id),
+      findRole: (name) => this.roles.find(name),
+      onChanged: (name) => this.#onTypeChanged(name),
+    })
+    const allowances = new Allowances(clock, (owner) => this.types.ratesOf(owner))
     this.#principals = {
       // As the authenticator holds it, for a client identifier that is said after the credentials.
       assertClientId: ({ is, name }, clientId) => this.#authenticator.assertClientId(clientId, is === 'device' ? { is, name } : undefined),
       allowanceOf: (owner) => allowances.of(owner),
+      subscriptionsOf: (device) => this.types.subscriptionsOf(device),
     }
     this.credentials = new Credentials({
       store,
@@ -143,6 +155,9 @@ export class Access {
     ] as const) {
       for (const name of names) onUnreadable(`The ${what} ${name} cannot be read, so it allows nothing.`)
     }
+    for (const name of this.groups.unreadable) onUnreadable(`The group ${name} cannot be read, so nothing is chosen by it.`)
+    for (const name of this.types.unreadable)
+      onUnreadable(`The device type ${name} cannot be read, so its devices are as those without a type.`)
     this.#failures = new FailureLog(store, clock, onFailure)
     const failures = new Failures(clock)
     this.operators = new Operators({
@@ -164,7 +179,8 @@ export class Access {
       findDevice: (id) => (hasDevice(id) || this.disabled.has(id) ? { disabled: this.disabled.has(id), tags: {} } : undefined),
       assertAnonymous,
       anonymousRole: adminRole,
-      deviceRole,
+      deviceRole: standardRole,
+      roleOf: (device) => this.types.roleOf(device),
       certificateNaming,
       ownIssuer: parts.ownIssuer,
       foreigners: foreignersOf(parts),
@@ -205,11 +221,14 @@ export class Access {
     if (is === 'user') return new Principal(this.#user(name), clientId, this.#principals)
     const of = { is: is === 'key' ? 'key' : 'device', name } satisfies Owner
     const newest = this.credentials.newestOf(of)
-    const role = newest?.role ?? ''
-    const rules = of.is === 'device' && this.disabled.has(name) ? [] : this.roles.rulesOf(role)
+    const isDisabled = of.is === 'device' && this.disabled.has(name)
+    const hasStandardRole = of.is === 'device' && !isDisabled && newest?.role === standardRole
+    const role = hasStandardRole ? this.types.roleOf(name) : (newest?.role ?? '')
+    const rules = isDisabled ? [] : this.roles.rulesOf(role)
     const identity = {
       is: of.is,
       name,
+      hasStandardRole,
       role: rules.length === 0 ? '' : role,
       rules,
       tags: {},
@@ -238,14 +257,15 @@ export class Access {
 
   #roleOf(device: DeviceId | undefined): string {
     const newest = device === undefined ? undefined : this.credentials.of({ is: 'device', name: device }).at(-1)
-    return newest?.role ?? deviceRole
+    const role = newest?.role ?? standardRole
+    return device === undefined || role !== standardRole ? role : this.types.roleOf(device)
   }
 
-  /** The tags of a device have changed, which its rules may ask for. */
-  onTagsChanged(device: DeviceId, tags: Tags): void {
+  /** What is said of a device has changed: its tags, which rules may ask for, or its type. */
+  onDescribed({ id, tags }: Pick<Device, 'id' | 'tags'>): void {
     this.#revise((principal) => {
       const { identity } = principal
-      if (identity.is === 'device' && identity.name === device) principal.become({ ...identity, tags })
+      if (identity.is === 'device' && identity.name === id) principal.become({ ...identity, ...this.types.standingOf(identity), tags })
       return undefined
     })
   }
@@ -340,6 +360,15 @@ export class Access {
     this.#revise((principal) => {
       const { identity } = principal
       if (identity.role === name) principal.become({ ...identity, rules })
+      return undefined
+    })
+  }
+
+  #onTypeChanged(type: string): void {
+    this.#revise((principal) => {
+      const { identity } = principal
+      const isOfType = identity.is === 'device' && this.#parts.typeOf(identity.name) === type
+      if (isOfType) principal.become({ ...identity, ...this.types.standingOf(identity) })
       return undefined
     })
   }

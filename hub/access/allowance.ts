@@ -15,7 +15,7 @@ export interface AllowanceRates {
 /** A token bucket for messages, and one for bytes. */
 export class Allowance {
   readonly #clock: Clock
-  readonly #rates: AllowanceRates
+  #rates: AllowanceRates
   #messages: number
   #bytes: number
   #atMs: number
@@ -26,6 +26,16 @@ export class Allowance {
     this.#messages = mostOf(rates.messagesPerSecond, rates)
     this.#bytes = mostOf(rates.bytesPerSecond, rates)
     this.#atMs = clock.monotonic()
+  }
+
+  /** By these rates from now on. With others than before it begins anew, with all that may be saved. */
+  become(rates: AllowanceRates): void {
+    const { messagesPerSecond, bytesPerSecond, savedMs } = this.#rates
+    if (rates.messagesPerSecond === messagesPerSecond && rates.bytesPerSecond === bytesPerSecond && rates.savedMs === savedMs) return
+    this.#rates = rates
+    this.#messages = mostOf(rates.messagesPerSecond, rates)
+    this.#bytes = mostOf(rates.bytesPerSecond, rates)
+    this.#atMs = this.#clock.monotonic()
   }
 
   /** One message of so many bytes: 0, or the seconds after which it may come again. A message larger than all there is waits for a full bucket. */
@@ -55,24 +65,29 @@ export class Allowance {
 /** One for each identity, however many connections it has. */
 export class Allowances {
   readonly #clock: Clock
-  readonly #rates: AllowanceRates
+  readonly #ratesOf: (owner: string) => AllowanceRates
   readonly #byOwner = new Map<string, Allowance>()
 
-  constructor(clock: Clock, rates: AllowanceRates) {
+  constructor(clock: Clock, ratesOf: (owner: string) => AllowanceRates) {
     this.#clock = clock
-    this.#rates = rates
+    this.#ratesOf = ratesOf
   }
 
-  /** Undefined where there is no bound. Past `limits.allowances` the oldest begin anew. */
+  /** By the rates of this moment. Undefined where there is no bound. Past `limits.allowances` the oldest begin anew. */
   of(owner: string): Allowance | undefined {
-    const { messagesPerSecond, bytesPerSecond } = this.#rates
-    if (messagesPerSecond === undefined && bytesPerSecond === undefined) return undefined
-    let allowance = this.#byOwner.get(owner)
-    if (allowance === undefined) {
-      allowance = new Allowance(this.#clock, this.#rates)
-      this.#byOwner.set(owner, allowance)
-      keepNewest(this.#byOwner, limits.allowances)
+    const rates = this.#ratesOf(owner)
+    const known = this.#byOwner.get(owner)
+    if (rates.messagesPerSecond === undefined && rates.bytesPerSecond === undefined) {
+      this.#byOwner.delete(owner)
+      return undefined
     }
+    if (known !== undefined) {
+      known.become(rates)
+      return known
+    }
+    const allowance = new Allowance(this.#clock, rates)
+    this.#byOwner.set(owner, allowance)
+    keepNewest(this.#byOwner, limits.allowances)
     return allowance
   }
 }

@@ -55,6 +55,8 @@ export interface AuthenticatorParts {
   /** The role of who presents nothing and is let in, and of a device that a certificate names. */
   readonly anonymousRole: string
   readonly deviceRole: string
+  /** The role of a device whose credential names none but that; as it is when left out. */
+  readonly roleOf?: (device: string) => string
   readonly certificateNaming: CertificateNaming
   /** The name of the hub's own CA, as `PeerCertificate.issuer` has it; undefined while it has none. */
   readonly ownIssuer: () => string | undefined
@@ -143,16 +145,20 @@ export class Authenticator {
   }
 
   #admit(presented: Presented, proven: Proven | 'anonymous' | undefined, orNobody: boolean): Identity {
-    const { credentials, roles, findDevice } = this.#parts
+    const { credentials, roles, findDevice, deviceRole, roleOf } = this.#parts
     if (proven === undefined) throw new Refusal('bad-credentials')
     if (proven === 'anonymous') return this.#anonymous(presented, orNobody)
-    const { of, role, until } = proven
+    const { of, until } = proven
     const device = of.is === 'device' ? findDevice(of.name) : undefined
     if (device?.disabled === true) throw new Refusal('device-disabled', { device: of.name })
     this.assertClientId(presented.clientId, of)
     const credential = credentials.find(proven.credential)
     if (credential !== undefined) credentials.used(credential)
-    return { is: of.is, name: of.name, role, rules: roles.rulesOf(role), tags: device?.tags ?? {}, credential: proven.credential, until }
+    const hasStandardRole = of.is === 'device' && proven.role === deviceRole
+    const role = (hasStandardRole ? roleOf?.(of.name) : undefined) ?? proven.role
+    const [rules, tags] = [roles.rulesOf(role), device?.tags ?? {}]
+    const standing = hasStandardRole ? { role, hasStandardRole, rules } : { role, rules }
+    return { is: of.is, name: of.name, ...standing, tags, credential: proven.credential, until }
   }
 
   #anonymous(presented: Presented, orNobody: boolean): Identity {

@@ -1,6 +1,7 @@
 // Who somebody on a connection is, and what he may do there now.
 import type { Identity } from '../../devices/identity.ts'
 import { Permissions, unbounded } from '../../devices/permissions.ts'
+import { limits } from '../limits.ts'
 import type { Allowance } from '../routing/router.ts'
 import type { Principal as SessionPrincipal } from '../session/principal.ts'
 
@@ -12,6 +13,8 @@ export interface PrincipalParts {
   /** Throws the `Refusal` when the client identifier is not for this identity. */
   assertClientId(identity: Identity, clientId: string): void
   allowanceOf(owner: string): Allowance | undefined
+  /** Of one session of the device; as many as anybody may have when left out. */
+  subscriptionsOf?(device: string): number
 }
 
 export class Principal implements SessionPrincipal {
@@ -20,14 +23,24 @@ export class Principal implements SessionPrincipal {
   /** Of the connection; empty where a wire has none. */
   readonly clientId: string
   #permissions: Permissions
-  readonly allowance: Allowance | undefined
+  #allowance: Allowance | undefined
 
   constructor(identity: Identity, clientId: string, parts: PrincipalParts) {
     this.#parts = parts
     this.#identity = identity
     this.clientId = clientId
     this.#permissions = permissionsOf(identity, clientId)
-    this.allowance = identity.is === 'anonymous' ? undefined : parts.allowanceOf(this.owner)
+    this.#allowance = this.#findAllowance()
+  }
+
+  get allowance(): Allowance | undefined {
+    return this.#allowance
+  }
+
+  get subscriptionsMax(): number {
+    const { is, name } = this.#identity
+    const own = is === 'device' ? this.#parts.subscriptionsOf?.(name) : undefined
+    return own ?? limits.subscriptionsPerSession
   }
 
   get identity(): Identity {
@@ -59,6 +72,11 @@ export class Principal implements SessionPrincipal {
   become(identity: Identity): void {
     this.#identity = identity
     this.#permissions = permissionsOf(identity, this.clientId)
+    this.#allowance = this.#findAllowance()
+  }
+
+  #findAllowance(): Allowance | undefined {
+    return this.#identity.is === 'anonymous' ? undefined : this.#parts.allowanceOf(this.owner)
   }
 }
 

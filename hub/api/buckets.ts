@@ -23,12 +23,13 @@ import { everyOf, type RangeAsked, rangeOf, rangeParameters, zoneOf } from './ti
 /** What calendars are asked about. */
 const [firstMs, endMs] = [Date.parse('0001-01-02T00:00:00Z'), Date.parse('9999-12-31T00:00:00Z')]
 
-interface BucketsAsked extends SeriesAsked, RangeAsked {
+interface BucketsAsked extends Omit<SeriesAsked, 'group'>, RangeAsked {
   readonly every: string
   readonly timezone: string
   readonly aggregates: OneOrMore
   readonly fill: Fill
   readonly group?: string
+  readonly inGroup?: string
 }
 
 const bucketsQuery = object({
@@ -52,6 +53,7 @@ const bucketsQuery = object({
   group: optional(
     string({ description: 'One answer per `device`, `type`, `metric` or `tag:NAME` instead of one per series', examples: ['tag:site'] }),
   ),
+  inGroup: optional(string({ description: 'Devices of this group (/v1/groups): `group` elsewhere' })),
 })
 
 const description = [
@@ -69,7 +71,7 @@ const bucketsAnswer = object({
   coarse: coarseSchema,
 })
 
-export function bucketRoutes(app: FastifyInstance, { store, clock }: ApiParts): void {
+export function bucketRoutes(app: FastifyInstance, { access, store, clock }: ApiParts): void {
   app.get(
     '/v1/telemetry/buckets',
     {
@@ -82,12 +84,12 @@ export function bucketRoutes(app: FastifyInstance, { store, clock }: ApiParts): 
       },
     },
     async (request, reply) => {
-      const { from, to, every, timezone, aggregates: wanted, fill, group, ...asked } = request.query as BucketsAsked
+      const { from, to, every, timezone, aggregates: wanted, fill, group, inGroup, ...asked } = request.query as BucketsAsked
       const range = rangeOf({ from, to }, clock.now(), zoneOf(timezone))
       if (range.fromMs < firstMs || range.toMs >= endMs)
         throw new Refusal('request-invalid', { detail: 'from or to lies outside the years 1 to 9999' })
       const query = {
-        ...seriesSelected(asked),
+        ...seriesSelected({ ...asked, group: inGroup }, access.groups),
         ...range,
         every: everyOf(every),
         timeZone: timezone,

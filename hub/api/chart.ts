@@ -59,7 +59,7 @@ const seriesAnswer = array(
   }),
 )
 
-export function chartRoutes(app: FastifyInstance, { store, devices, clock }: ApiParts): void {
+export function chartRoutes(app: FastifyInstance, { access, store, devices, clock }: ApiParts): void {
   app.get(
     '/v1/telemetry/chart',
     {
@@ -74,7 +74,7 @@ export function chartRoutes(app: FastifyInstance, { store, devices, clock }: Api
     async (request, reply) => {
       const { from, to, points, method, ...asked } = request.query as SeriesAsked & Drawing
       const range = rangeOf({ from, to }, clock.now())
-      const query = { ...seriesSelected(asked), ...range, pointsMax: points, method }
+      const query = { ...seriesSelected(asked, access.groups), ...range, pointsMax: points, method }
       const { json } = await store.telemetry.chart(query, whileAsked(reply))
       return withJson(reply, 'series', json, { from: range.fromMs, to: range.toMs })
     },

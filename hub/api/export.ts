@@ -4,16 +4,18 @@
 // client goes away or stops to read.
 import { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply } from 'fastify'
+import type { Groups } from '../access/groups.ts'
 import { Refusal } from '../errors.ts'
 import { limits } from '../limits.ts'
-import { array, either, object, optional, string } from '../schema.ts'
-import type { ScanPart, ScanQuery, Tag } from '../store/telemetry.ts'
+import { object, optional, string } from '../schema.ts'
+import type { ScanPart, ScanQuery } from '../store/telemetry.ts'
 import { csvHeader, csvRow, csvSeries } from './formats/csv.ts'
 import { ndjsonRow, ndjsonSeries } from './formats/ndjson.ts'
 import { ParquetExport } from './formats/parquet.ts'
-import { checkedDevice, type Rows } from './formats/row.ts'
+import type { Rows } from './formats/row.ts'
 import { msOf } from './formats/times.ts'
 import { type ApiParts, problemSchema } from './parts.ts'
+import { type SeriesAsked, selectedSeries, seriesSelected } from './query.ts'
 
 const kinds = {
   csv: { type: 'text/csv; charset=utf-8', header: csvHeader },
@@ -23,12 +25,8 @@ const kinds = {
 
 type Format = keyof typeof kinds
 
-interface ExportQueryText {
+interface ExportQueryText extends SeriesAsked {
   readonly format: Format
-  readonly device?: string | readonly string[]
-  readonly metric?: string | readonly string[]
-  readonly type?: string
-  readonly tag?: string | readonly string[]
   readonly from?: string
   readonly to?: string
   readonly time: 'iso' | 'ms'
@@ -40,14 +38,9 @@ const description = [
   'What each format makes of a value stands in hub/api/formats/README.md; `POST /v1/import` takes all of them back.',
 ].join(' ')
 
-const many = (what: string) => optional(either([string(), array(string())], { description: what }))
-
 const exportQuery = object({
   format: string({ enum: Object.keys(kinds) }),
-  device: many('Device id; may repeat. All devices when left out'),
-  metric: many('May repeat; all metrics when left out'),
-  type: optional(string({ description: 'Devices of this type' })),
-  tag: many('name:value; may repeat, and then devices have all of them'),
+  ...selectedSeries,
   from: optional(string({ description: 'Unix ms or ISO 8601, included; the beginning when left out' })),
   to: optional(string({ description: 'Unix ms or ISO 8601, included; now and beyond when left out' })),
   time: string({ enum: ['iso', 'ms'], default: 'iso', description: 'How CSV writes times' }),
@@ -72,7 +65,7 @@ export function exportRoutes(app: FastifyInstance, parts: ApiParts): void {
     },
     async (request, reply) => {
       const text = request.query as ExportQueryText
-      const query = queryOf(text)
+      const query = queryOf(text, parts.access.groups)
       if (open >= limits.exports) throw new Refusal('too-many-transfers', { limit: limits.exports, name: 'exports' })
       open++
       let stream: Readable
@@ -162,32 +155,12 @@ async function* parquetPieces(parts: AsyncIterable<ScanPart>, signal: AbortSigna
   }
 }
 
-function queryOf({ device, metric, type, tag, from, to }: ExportQueryText): ScanQuery {
-  const devices = listOf(device)
-  devices?.forEach(checkedDevice)
-  const metrics = listOf(metric)
-  const tags = listOf(tag)?.map(tagOf)
+function queryOf({ from, to, format: _, time: __, ...asked }: ExportQueryText, groups: Groups): ScanQuery {
+  const selection = seriesSelected(asked, groups)
   const fromMs = timeOf('from', from) ?? 0
   const toMs = timeOf('to', to) ?? timeMax
   if (fromMs > toMs) throw new Refusal('request-invalid', { detail: 'from lies after to' })
-  return {
-    fromMs,
-    toMs,
-    ...(devices === undefined ? {} : { devices }),
-    ...(metrics === undefined ? {} : { metrics }),
-    ...(type === undefined ? {} : { type }),
-    ...(tags === undefined ? {} : { tags }),
-  }
-}
-
-function listOf(text: string | readonly string[] | undefined): readonly string[] | undefined {
-  return typeof text === 'string' ? [text] : text
-}
-
-function tagOf(text: string): Tag {
-  const colon = text.indexOf(':')
-  if (colon < 1) throw new Refusal('request-invalid', { detail: `tag is name:value, not "${text.slice(0, 64)}"` })
-  return { name: text.slice(0, colon), value: text.slice(colon + 1) }
+  return { fromMs, toMs, ...selection }
 }
 
 function timeOf(name: string, text: string | undefined): number | undefined {

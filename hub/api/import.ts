@@ -74,7 +74,7 @@ export function importRoutes(app: FastifyInstance, parts: ApiParts): void {
       reply.raw.once('close', () => abort.abort(new Refusal('request-invalid', { detail: 'the client went away' })))
       try {
         const pieces = piecesOf(request.body as Readable | undefined, request.headers)
-        const intake = new Intake(parts.router, parts.store.journal, parts.metrics, readingBy(request.principal))
+        const intake = intakeOf(parts, request.principal)
         if (format !== 'parquet') await takeText(pieces, format, precision, parts.clock.now(), intake, abort.signal)
         else await spool.with(pieces, (path) => takeParquet(path, intake, abort.signal))
         return await intake.finish()
@@ -92,6 +92,10 @@ function formatOf({ headers }: FastifyRequest): Format {
   throw new Refusal('request-invalid', { detail: `say ?format=, one of ${formats.join(', ')}; the content type does not` })
 }
 
+function intakeOf({ router, store, metrics, access }: ApiParts, principal: Principal): Intake {
+  return new Intake(router, store.journal, metrics, readingBy(principal), (...point) => access.types.whyNot(...point))
+}
+
 /** Line protocol of one request, to its end. Errors: as those of the pieces and of `Intake.room`. */
 export async function importLines(
   parts: ApiParts,
@@ -99,7 +103,7 @@ export async function importLines(
   precision: Precision,
   principal: Principal,
 ): Promise<Imported> {
-  const intake = new Intake(parts.router, parts.store.journal, parts.metrics, readingBy(principal))
+  const intake = intakeOf(parts, principal)
   await takeText(pieces, 'line-protocol', precision, parts.clock.now(), intake, undefined)
   return intake.finish()
 }

@@ -3,7 +3,7 @@
 // What waits is bounded twice, by bytes of messages that are not full and by bytes of messages that wait for their commit. Past either the
 // reader of the file waits in `room`; so it does when a file brings more new devices than may appear within a minute.
 import { setTimeout as delay } from 'node:timers/promises'
-import type { DeviceId } from '../../devices/device.ts'
+import type { DeviceId, MetricValue } from '../../devices/device.ts'
 import { whyNotPoint } from '../../devices/telemetry.ts'
 import { telemetryTopic } from '../../devices/topics.ts'
 import { Refusal } from '../errors.ts'
@@ -28,6 +28,12 @@ export interface NamedRefusal {
   readonly code: string
   readonly detail: string
 }
+
+/**
+ * Why the type of the device does not allow this point. The store would refuse it as well, and with it the message of many points that it
+ * stands in.
+ */
+type WhyNot = (device: DeviceId, metric: string, value: MetricValue) => string | undefined
 
 /** A message that points are added to. */
 interface Open {
@@ -54,6 +60,7 @@ export class Intake implements Waiter {
   readonly #journal: Journal
   readonly #metrics: Metrics
   readonly #reading: Publication
+  readonly #whyNot: WhyNot
   #open = new Map<DeviceId, Open>()
   #openChars = 0
   readonly #sent = new Map<number, Sent>()
@@ -71,15 +78,16 @@ export class Intake implements Waiter {
   #metric = ''
   #metricJson = ''
 
-  constructor(router: Router, journal: Journal, metrics: Metrics, reading: Publication) {
+  constructor(router: Router, journal: Journal, metrics: Metrics, reading: Publication, whyNot: WhyNot = () => undefined) {
     this.#router = router
     this.#journal = journal
     this.#metrics = metrics
     this.#reading = reading
+    this.#whyNot = whyNot
   }
 
   add(line: number, { device, metric, atMs, value }: Row): void {
-    const why = whyNotPoint(metric, atMs, value, limits)
+    const why = whyNotPoint(metric, atMs, value, limits) ?? this.#whyNot(device, metric, value)
     if (why !== undefined) {
       this.refuse(line, new Refusal('telemetry-invalid', { detail: why }))
       return

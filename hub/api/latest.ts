@@ -26,7 +26,7 @@ const latestAnswer = object({
   next: orNull(string(), { description: 'Value of `after` for the next page' }),
 })
 
-export function latestRoutes(app: FastifyInstance, { store }: ApiParts): void {
+export function latestRoutes(app: FastifyInstance, { access, store }: ApiParts): void {
   app.get(
     '/v1/latest',
     {
@@ -35,7 +35,7 @@ export function latestRoutes(app: FastifyInstance, { store }: ApiParts): void {
     },
     async (request, reply) => {
       const { after, limit, ...asked } = request.query as LatestAsked
-      const query = { ...seriesSelected(asked), limit, ...(after === undefined ? {} : { after }) }
+      const query = { ...seriesSelected(asked, access.groups), limit, ...(after === undefined ? {} : { after }) }
       const { json, next } = await store.telemetry.latest(query, whileAsked(reply))
       return withJson(reply, 'devices', json, { next: next ?? null })
     },

@@ -3,7 +3,7 @@ import type { X509Certificate } from 'node:crypto'
 import type { DeviceId } from '../../devices/device.ts'
 import type { Access } from '../access/access.ts'
 import type { Clock } from '../clock.ts'
-import { Refusal } from '../errors.ts'
+import { Refusal, type RefusalCode } from '../errors.ts'
 import type { Figures, Metrics } from '../metrics.ts'
 import type { Devices } from '../routing/devices.ts'
 import type { Router } from '../routing/router.ts'
@@ -85,6 +85,15 @@ export function objectIn(body: Buffer): { readonly [name: string]: unknown } {
   }
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as { readonly [name: string]: unknown }
   throw new Refusal('request-invalid', { detail: 'the body is one JSON object' })
+}
+
+/** Errors: this one, when the body is no JSON. */
+export function jsonIn(body: unknown, code: RefusalCode): unknown {
+  try {
+    return JSON.parse(Buffer.isBuffer(body) ? body.toString() : '')
+  } catch (error) {
+    throw new Refusal(code, { detail: `the body is not JSON: ${(error as Error).message}` })
+  }
 }
 
 const unixMs = number({ description: 'Unix ms' })

@@ -36,7 +36,7 @@ const pointsAnswer = object({
   coarse: coarseSchema,
 })
 
-export function pointRoutes(app: FastifyInstance, { store, clock }: ApiParts): void {
+export function pointRoutes(app: FastifyInstance, { access, store, clock }: ApiParts): void {
   app.get(
     '/v1/telemetry/points',
     {
@@ -51,7 +51,7 @@ export function pointRoutes(app: FastifyInstance, { store, clock }: ApiParts): v
     async (request, reply) => {
       const { from, to, order, limit, cursor, ...asked } = request.query as PointsAsked
       const range = rangeOf({ from, to }, clock.now())
-      const query = { ...seriesSelected(asked), ...range, order, limit, ...(cursor === undefined ? {} : { cursor }) }
+      const query = { ...seriesSelected(asked, access.groups), ...range, order, limit, ...(cursor === undefined ? {} : { cursor }) }
       const { json, count, next, coarse } = await store.telemetry.points(query, whileAsked(reply))
       return withJson(reply, 'points', json, { from: range.fromMs, to: range.toMs, count, next: next ?? null, coarse })
     },

@@ -1,6 +1,7 @@
 // What queries have in common: which devices and series, several values under one name, answers as they come from the store.
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { isDeviceId, isDeviceType, isTagName } from '../../devices/device.ts'
+import type { Groups } from '../access/groups.ts'
 import { Refusal } from '../errors.ts'
 import { limits } from '../limits.ts'
 import { array, either, number, object, optional, orNull, type Schema, string } from '../schema.ts'
@@ -12,12 +13,14 @@ export type OneOrMore = string | readonly string[]
 export interface DevicesAsked {
   readonly type?: string | undefined
   readonly tag?: OneOrMore | undefined
+  readonly group?: string | undefined
 }
 
 /** Properties of a query that become `DevicesAsked`. */
 export const selectedDevices = {
   type: optional(string({ description: 'Devices of this type' })),
   tag: optional(either([string(), array(string())], { description: '`name:value`; may repeat: devices that have all of them' })),
+  group: optional(string({ description: 'Devices of this group (/v1/groups)' })),
 }
 
 export interface SeriesAsked extends DevicesAsked {
@@ -43,14 +46,18 @@ export function listOf(text: OneOrMore | undefined): readonly string[] | undefin
   return typeof text === 'string' ? [text] : text
 }
 
-/** The conditions that are given. Errors: `request-invalid`. */
-export function devicesSelected({ type, tag }: DevicesAsked): { type?: string; tags?: Tag[] } {
+/** The conditions that are given. Errors: `request-invalid`, `group-unknown`. */
+export function devicesSelected({ type, tag, group }: DevicesAsked, groups: Groups): Pick<Selection, 'type' | 'tags' | 'where'> {
   if (type !== undefined && !isDeviceType(type, limits))
     throw new Refusal('request-invalid', { detail: `type is no word for a type of devices: ${shown(type)}` })
   const tags = listOf(tag)?.map(tagOf)
   if (tags !== undefined && tags.length > limits.tagsPerDevice)
     throw new Refusal('request-invalid', { detail: `tag stands there more than ${limits.tagsPerDevice} times (limits.tagsPerDevice)` })
-  return { ...(type === undefined ? {} : { type }), ...(tags === undefined ? {} : { tags }) }
+  return {
+    ...(type === undefined ? {} : { type }),
+    ...(tags === undefined ? {} : { tags }),
+    ...(group === undefined ? {} : { where: groups.conditionsOf(group) }),
+  }
 }
 
 function tagOf(text: string): Tag {
@@ -65,15 +72,15 @@ export function shown(text: string): string {
   return JSON.stringify(text.slice(0, 64))
 }
 
-/** The conditions that are given. Errors: `request-invalid`. */
-export function seriesSelected({ device, metric, ...devicesAsked }: SeriesAsked): Selection {
+/** The conditions that are given. Errors: `request-invalid`, `group-unknown`. */
+export function seriesSelected({ device, metric, ...devicesAsked }: SeriesAsked, groups: Groups): Selection {
   const [devices, metrics] = [listOf(device), listOf(metric)]
   const stranger = devices?.find((id) => !isDeviceId(id))
   if (stranger !== undefined) throw new Refusal('request-invalid', { detail: `device is no id of a device: ${shown(stranger)}` })
   return {
     ...(devices === undefined ? {} : { devices }),
     ...(metrics === undefined ? {} : { metrics }),
-    ...devicesSelected(devicesAsked),
+    ...devicesSelected(devicesAsked, groups),
   }
 }
 

@@ -4,7 +4,7 @@ import { type Action, actions } from '../../devices/identity.ts'
 import { Refusal } from '../errors.ts'
 import { anything, array, boolean, number, object, optional, orNull, string } from '../schema.ts'
 import { actorOf } from './credentials.ts'
-import { type ApiParts, problemSchema } from './parts.ts'
+import { type ApiParts, jsonIn, problemSchema } from './parts.ts'
 
 const ruleSchema = object({ effect: string(), actions: array(string()), filter: string() })
 const roleSchema = object({ name: string(), rules: array(ruleSchema), isBuiltIn: boolean() })
@@ -46,7 +46,7 @@ export function roleRoutes(app: FastifyInstance, { access }: ApiParts): void {
     },
     (request) => {
       const { name } = request.params as { name: string }
-      return roles.put(name, rulesIn(request.body), actorOf(request))
+      return roles.put(name, jsonIn(request.body, 'role-invalid'), actorOf(request))
     },
   )
 
@@ -105,12 +105,4 @@ export function roleRoutes(app: FastifyInstance, { access }: ApiParts): void {
       return { ...asked.permissions.explain(action, topic), role: asked.identity.role }
     },
   )
-}
-
-function rulesIn(body: unknown): unknown {
-  try {
-    return JSON.parse(Buffer.isBuffer(body) ? body.toString() : '')
-  } catch (error) {
-    throw new Refusal('role-invalid', { detail: `the body is not JSON: ${(error as Error).message}` })
-  }
 }

@@ -5,8 +5,10 @@ import { caGroup } from './ca.ts'
 import type { Outline } from './command.ts'
 import { completionCommand } from './completion.ts'
 import { credentialsGroup } from './credentials.ts'
+import { typesGroup } from './device-types.ts'
 import { devicesGroup } from './devices.ts'
 import { exportCommand } from './export.ts'
+import { groupsGroup } from './groups.ts'
 import type { Entry } from './help.ts'
 import { importCommand } from './import.ts'
 import { keysGroup } from './keys.ts'
@@ -62,6 +64,8 @@ export const onFiles: Readonly<Record<string, Outline>> = {
 export const commands: Readonly<Record<string, Entry>> = {
   status: statusCommand,
   devices: devicesGroup,
+  types: typesGroup,
+  groups: groupsGroup,
   credentials: credentialsGroup,
   ca: caGroup,
   keys: keysGroup,

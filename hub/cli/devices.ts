@@ -2,6 +2,8 @@
 import { createDevices } from './bulk.ts'
 import { countIn, define, exitCodes, type Group, say, UsageError } from './command.ts'
 import { askJson, hubOptions } from './connection.ts'
+import { textOfFile } from './files.ts'
+import { groupOption } from './groups.ts'
 import { columnsOf, jsonOption, print, printList, screenWidthOf } from './print.ts'
 import { type Cell, tableOf } from './table.ts'
 import { timeOf } from './times.ts'
@@ -19,6 +21,8 @@ interface Device {
 interface DeviceInFull extends Device {
   readonly latest: Readonly<Record<string, { readonly at: number; readonly value: unknown }>>
   readonly lastRefusal: { readonly at: number; readonly topic: string; readonly sentence: string } | null
+  readonly metadata: Readonly<Record<string, unknown>>
+  readonly holds: { readonly metrics: Readonly<Record<string, { readonly unit?: string }>> | null }
   readonly connection: { readonly transport: string; readonly address: string; readonly sinceMs: number } | null
 }
 
@@ -38,6 +42,7 @@ const list = define({
   options: {
     type: { type: 'string', value: 'TYPE', says: 'devices of this type' },
     tag: { type: 'string', multiple: true, value: 'NAME=VALUE', says: 'devices with this tag; may repeat, and then with all of them' },
+    group: groupOption,
     search: { type: 'string', value: 'TEXT', says: 'devices whose id or name contains this' },
     limit: { type: 'string', value: 'N', default: '100', says: 'at most so many (100)' },
     json: jsonOption,
@@ -45,11 +50,12 @@ const list = define({
   },
   ends: '1 the hub did not answer, ',
   async run(values, _, terminal) {
-    const { type, tag = [], search, limit } = values
+    const { type, tag = [], group, search, limit } = values
     const most = countIn('limit', limit)
     const query = new URLSearchParams()
     if (type !== undefined) query.set('type', type)
     if (search !== undefined) query.set('search', search)
+    if (group !== undefined) query.set('group', group)
     for (const [name, value] of tag.map(tagIn)) query.append('tag', `${name}:${value}`)
     const devices: Device[] = []
     let total = 0
@@ -94,6 +100,7 @@ const show = define({
       ['name', device.name],
       ['type', device.type],
       ['tags', tagsOf(device.tags)],
+      ...metadataRow(device.metadata),
       [
         'connected',
         connection === null ? 'no' : `by ${connection.transport} from ${connection.address} since ${timeOf(connection.sinceMs)}`,
@@ -102,7 +109,10 @@ const show = define({
       ['created', timeOf(device.createdAt)],
     ]
     if (lastRefusal !== null) about.push(['last refusal', `${timeOf(lastRefusal.at)} ${lastRefusal.topic}: ${lastRefusal.sentence}`])
-    const latest = Object.entries(device.latest).map(([metric, { at, value }]): Cell[] => [metric, JSON.stringify(value), timeOf(at)])
+    const latest = Object.entries(device.latest).map(([metric, { at, value }]): Cell[] => {
+      const { unit } = device.holds.metrics?.[metric] ?? {}
+      return [metric, JSON.stringify(value) + (unit === undefined ? '' : ` ${unit}`), timeOf(at)]
+    })
     const width = screenWidthOf(terminal)
     const newest = latest.length === 0 ? '' : `\n${tableOf({ columns: columnsOf('metric', 'value', 'at'), rows: latest }, width)}`
     await print(terminal, tableOf({ columns: columnsOf('device', ''), rows: about }, width) + newest)
@@ -113,22 +123,26 @@ const show = define({
 const set = define({
   summary: 'say what a device is',
   operands: ['ID'],
-  about: 'What is not named stays as it is. An empty value takes it away: --type, --tag NAME= and --name, which is the id then.',
+  about: `What is not named stays as it is. An empty value takes it away: --type, --tag NAME= and --name, which is the id then.
+Metadata is any JSON object, merged into what is there (RFC 7396): null removes a member, and in place of the object all of it.`,
   options: {
     name: { type: 'string', value: 'NAME', says: 'what people call it' },
     type: { type: 'string', value: 'TYPE', says: 'the same word for all that are alike' },
     tag: { type: 'string', multiple: true, value: 'NAME=VALUE', says: 'where it stands, whose it is; may repeat' },
+    metadata: { type: 'string', value: 'FILE|JSON', says: 'whatever else there is to know, as JSON, or a file of it' },
     json: jsonOption,
     ...hubOptions,
   },
   ends: '1 it is not changed, ',
   async run(values, [id = ''], terminal) {
-    const { name, type, tag } = values
-    if (name === undefined && type === undefined && tag === undefined) throw new UsageError('say --name, --type or --tag')
+    const { name, type, tag, metadata } = values
+    if (name === undefined && type === undefined && tag === undefined && metadata === undefined)
+      throw new UsageError('say --name, --type, --tag or --metadata')
     const change = {
       ...(name === undefined ? {} : { name: orNull(name) }),
       ...(type === undefined ? {} : { type: orNull(type) }),
       ...(tag === undefined ? {} : { tags: Object.fromEntries(tag.map(tagIn).map(([tagName, value]) => [tagName, orNull(value)])) }),
+      ...(metadata === undefined ? {} : { metadata: await metadataIn(metadata) }),
     }
     const body = JSON.stringify(change)
     const device = await askJson<Device>(values, { method: 'PATCH', path: pathOf(id), body, role: 'admin', signal: terminal.signal })
@@ -189,6 +203,21 @@ function tagIn(text: string): [name: string, value: string] {
   const [, name, value] = /^([^=:]+)[=:](.*)$/s.exec(text) ?? []
   if (name === undefined || value === undefined) throw new UsageError(`--tag takes NAME=VALUE, not ${text}`)
   return [name, value]
+}
+
+/** An object or null, as it stands or in a file. Errors: `UsageError`, `CommandError`. */
+async function metadataIn(said: string): Promise<unknown> {
+  const isJson = /^\s*(\{|null\s*$)/.test(said)
+  const text = isJson ? said : await textOfFile(said)
+  try {
+    return JSON.parse(text)
+  } catch (error) {
+    throw new UsageError(`${isJson ? '--metadata' : said} is not JSON: ${(error as Error).message}`)
+  }
+}
+
+function metadataRow(metadata: DeviceInFull['metadata']): [string, Cell][] {
+  return Object.keys(metadata).length === 0 ? [] : [['metadata', JSON.stringify(metadata)]]
 }
 
 function tagsOf(tags: Readonly<Record<string, string>>): string {

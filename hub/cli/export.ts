@@ -5,6 +5,7 @@ import type { Readable } from 'node:stream'
 import { CommandError, define, exitCodes, say, type Terminal, type Values } from './command.ts'
 import { ask, hubOptions } from './connection.ts'
 import { formatFor } from './format.ts'
+import { groupOption } from './groups.ts'
 import { amount, Progress } from './progress.ts'
 
 const formats = ['csv', 'ndjson', 'parquet']
@@ -23,6 +24,7 @@ const options = {
   metric: { type: 'string', multiple: true, value: 'NAME', says: 'these metrics; may repeat' },
   type: { type: 'string', value: 'TYPE', says: 'devices of this type' },
   tag: { type: 'string', multiple: true, value: 'NAME:VALUE', says: 'devices with this tag; may repeat, and then with all of them' },
+  group: groupOption,
   from: { type: 'string', value: 'TIME', says: 'ISO 8601 or Unix ms, included' },
   to: { type: 'string', value: 'TIME', says: 'ISO 8601 or Unix ms, included' },
   time: { type: 'string', value: 'iso|ms', words: ['iso', 'ms'], says: 'how CSV writes times (iso)' },
@@ -41,7 +43,7 @@ interface Sink {
 async function run(values: Values<typeof options>, [file]: readonly string[], terminal: Terminal): Promise<number> {
   const format = formatFor(values.format, file === '-' ? undefined : file, formats, 'csv')
   const query = new URLSearchParams({ format })
-  for (const name of ['device', 'metric', 'tag', 'type', 'from', 'to', 'time'] as const) {
+  for (const name of ['device', 'metric', 'tag', 'type', 'group', 'from', 'to', 'time'] as const) {
     for (const value of [values[name] ?? []].flat()) query.append(name, value)
   }
 

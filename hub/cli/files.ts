@@ -2,12 +2,16 @@
 import { type FileHandle, open, readFile, rm } from 'node:fs/promises'
 import { CommandError, type Terminal } from './command.ts'
 
+/** Errors: `CommandError`. */
+export function textOfFile(path: string): Promise<string> {
+  return readFile(path, 'utf8').catch((error: Error) => {
+    throw new CommandError(error.message)
+  })
+}
+
 /** Of a file, or of stdin when it is -. Errors: `CommandError`. */
 export async function textIn(file: string, { stdin, signal }: Terminal): Promise<string> {
-  if (file !== '-')
-    return readFile(file, 'utf8').catch((error: Error) => {
-      throw new CommandError(error.message)
-    })
+  if (file !== '-') return textOfFile(file)
   let text = ''
   signal.addEventListener('abort', () => stdin.destroy(signal.reason as Error))
   for await (const chunk of stdin.setEncoding('utf8')) text += chunk

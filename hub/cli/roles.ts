@@ -1,7 +1,7 @@
 // mooring roles: names for lists of rules, and why a rule lets somebody do something or not.
-import { readFile } from 'node:fs/promises'
-import { CommandError, define, exitCodes, type Group, say } from './command.ts'
+import { define, exitCodes, type Group, say } from './command.ts'
 import { askJson, hubOptions } from './connection.ts'
+import { textOfFile } from './files.ts'
 import { columnsOf, jsonOption, print, printList } from './print.ts'
 import { type Cell, tableOf } from './table.ts'
 
@@ -51,9 +51,7 @@ It takes effect at once for everybody who has the role.`,
   options: hubOptions,
   ends: '1 it is not changed, ',
   async run(values, [name = '', file = ''], terminal) {
-    const body = await readFile(file, 'utf8').catch((error: Error) => {
-      throw new CommandError(error.message)
-    })
+    const body = await textOfFile(file)
     const path = `/v1/roles/${encodeURIComponent(name)}`
     const { rules } = await askJson<Role>(values, { method: 'PUT', path, body, role: 'admin', signal: terminal.signal })
     say(terminal, `the role ${name} has ${rules.length === 1 ? '1 rule' : `${rules.length} rules`}.`)

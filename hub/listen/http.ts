@@ -21,9 +21,11 @@ import { bucketRoutes } from '../api/buckets.ts'
 import { certificateRoutes } from '../api/certificates.ts'
 import { chartRoutes } from '../api/chart.ts'
 import { credentialRoutes } from '../api/credentials.ts'
+import { typeRoutes } from '../api/device-types.ts'
 import { deviceRoutes } from '../api/devices.ts'
 import { docsRoutes } from '../api/docs.ts'
 import { exportRoutes } from '../api/export.ts'
+import { groupRoutes } from '../api/groups.ts'
 import { hubRoutes } from '../api/hub.ts'
 import { importRoutes } from '../api/import.ts'
 import { influxRoutes } from '../api/influx.ts'
@@ -185,6 +187,8 @@ export async function createHttpServers(parts: HttpParts): Promise<HttpServers> 
   credentialRoutes(app, api)
   certificateRoutes(app, api)
   roleRoutes(app, api)
+  typeRoutes(app, api)
+  groupRoutes(app, api)
   provisioningRoutes(app, api)
   auditRoutes(app, api)
   loginRoutes(app, api)

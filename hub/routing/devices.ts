@@ -1,5 +1,5 @@
 // Which devices are on record. A device appears with its first message: its record goes into the same commit as that message.
-import type { DeviceId } from '../../devices/device.ts'
+import type { Device, DeviceId } from '../../devices/device.ts'
 import type { Clock } from '../clock.ts'
 import { Refusal } from '../errors.ts'
 import { limits } from '../limits.ts'
@@ -11,6 +11,8 @@ export interface DeviceWatcher {
 
 export class Devices implements Waiter {
   readonly #numbers: Map<DeviceId, number>
+  /** Of those that have one. */
+  readonly #types: Map<DeviceId, string>
   readonly #journal: Journal
   readonly #clock: Clock
   readonly #watcher: DeviceWatcher
@@ -21,8 +23,16 @@ export class Devices implements Waiter {
   #createdThisMinute = 0
 
   /** `lastNumber`: the largest that was ever given. A number is given once, also when its device is gone. */
-  constructor(onRecord: ReadonlyMap<DeviceId, number>, journal: Journal, clock: Clock, watcher: DeviceWatcher, lastNumber = 0) {
+  constructor(
+    onRecord: ReadonlyMap<DeviceId, number>,
+    journal: Journal,
+    clock: Clock,
+    watcher: DeviceWatcher,
+    lastNumber = 0,
+    types: ReadonlyMap<DeviceId, string> = new Map(),
+  ) {
     this.#numbers = new Map(onRecord)
+    this.#types = new Map(types)
     this.#newest = [...onRecord.values()].reduce((most, number) => Math.max(most, number), lastNumber)
     this.#journal = journal
     this.#clock = clock
@@ -35,6 +45,16 @@ export class Devices implements Waiter {
 
   has(id: DeviceId): boolean {
     return this.#numbers.has(id)
+  }
+
+  typeOf(id: DeviceId): string | null {
+    return this.#types.get(id) ?? null
+  }
+
+  /** What is said of it is on disk. */
+  described({ id, type }: Pick<Device, 'id' | 'type'>): void {
+    if (type === null || !this.#numbers.has(id)) this.#types.delete(id)
+    else this.#types.set(id, type)
   }
 
   /** The device's number; puts it on record at first sight. Errors: `too-many-devices`, `too-many-new-devices`. */
@@ -52,12 +72,15 @@ export class Devices implements Waiter {
   remove(id: DeviceId): number | undefined {
     const number = this.#numbers.get(id)
     this.#numbers.delete(id)
+    this.#types.delete(id)
     return number
   }
 
   /** The store could not delete it. */
-  putBack(id: DeviceId, number: number): void {
-    if (!this.#numbers.has(id)) this.#numbers.set(id, number)
+  putBack(id: DeviceId, number: number, type: string | null): void {
+    if (this.#numbers.has(id)) return
+    this.#numbers.set(id, number)
+    this.described({ id, type })
   }
 
   #create(id: DeviceId): number {

@@ -18,13 +18,14 @@ export async function removeDevice(
 ): Promise<boolean> {
   // Its record comes first: a batch that failed hands it to the next one, which would bring it back.
   while (devices.isUnconfirmed(id)) await onDisk(store)
+  const type = devices.typeOf(id)
   const number = devices.remove(id)
   if (number === undefined) return false
   router.forgetDevice(id)
   try {
     return await store.deleteDevice(id)
   } catch (error) {
-    devices.putBack(id, number)
+    devices.putBack(id, number, type)
     throw error
   }
 }

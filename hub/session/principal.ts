@@ -12,6 +12,8 @@ export interface Principal {
   readonly permissions: Permissions
   /** Shared by all its connections; undefined for as much as it likes. */
   readonly allowance: Allowance | undefined
+  /** Subscriptions that one session of it may have. */
+  readonly subscriptionsMax: number
   /** Its rights have changed: from now on, wherever it is asked. */
   become(identity: Identity): void
 }

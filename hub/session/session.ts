@@ -3,7 +3,6 @@
 import type { Message, QoS } from '../../devices/message.ts'
 import type { Will } from '../../devices/will.ts'
 import { Refusal } from '../errors.ts'
-import { limits } from '../limits.ts'
 import type { Router } from '../routing/router.ts'
 import { type Member, type Membership, type SharedGroup, sharedFilterOf, standing } from '../routing/shared-group.ts'
 import type { Match, Subscription } from '../routing/topic-tree.ts'
@@ -159,9 +158,8 @@ export class Session implements Timed, Member, Waiter {
   subscribe(filter: string, options: Omit<StoredSubscription, 'filter'>, begun?: Promise<Begun>): boolean {
     if (!this.maySubscribe(filter)) throw new Refusal('not-allowed', { action: 'subscribe to', topic: filter })
     const isNew = !this.subscriptions.has(filter)
-    if (isNew && this.subscriptions.size >= limits.subscriptionsPerSession) {
-      throw new Refusal('too-many-subscriptions', { limit: limits.subscriptionsPerSession })
-    }
+    const { subscriptionsMax } = this.principal
+    if (isNew && this.subscriptions.size >= subscriptionsMax) throw new Refusal('too-many-subscriptions', { limit: subscriptionsMax })
     this.#add({ filter, ...options }, begun)
     if (this.#number !== 0) this.#sessions.sessionLog.subscribed(this.#number, { filter, ...options })
     return isNew

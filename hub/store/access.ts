@@ -1,5 +1,11 @@
 // Who may come in and what came of it, as the database keeps it: small documents that the hub holds in memory, and a log that only grows at its end.
 
+/**
+ * The kind of the one sort of document that the store itself reads: device types (devices/device-type.ts). It refuses telemetry that a type
+ * does not allow, and keeps points as long as the type says, from the moment the write of the document resolves.
+ */
+export const typeKind = 'type'
+
 /** One document. What it says is between those who write it. */
 export interface AccessRecord {
   readonly kind: string

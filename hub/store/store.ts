@@ -1,5 +1,6 @@
 // What the hub asks of any database, in domain words. SQLite answers it in `sqlite/`; another database passes the same contract tests.
 import type { Device, DeviceChange, DeviceId, MetricValue } from '../../devices/device.ts'
+import type { DeviceCondition } from '../../devices/device-group.ts'
 import type { Message, QoS } from '../../devices/message.ts'
 import type { Will } from '../../devices/will.ts'
 import type { Refusal } from '../errors.ts'
@@ -189,7 +190,11 @@ export interface DeviceQuery {
   readonly type?: string
   /** Devices that have all of these. */
   readonly tags?: readonly Tag[]
+  /** … and meet all of these. */
+  readonly where?: readonly DeviceCondition[]
   readonly limit: number
+  /** Their metadata as well. */
+  readonly withMetadata?: boolean
 }
 
 export interface DevicePage {
@@ -232,6 +237,8 @@ export interface Store {
   readonly durability: Durability
   /** Ids and numbers of all devices on record when the store was opened. */
   readonly devicesAtStart: ReadonlyMap<DeviceId, number>
+  /** The types of those that have one. */
+  readonly typesAtStart: ReadonlyMap<DeviceId, string>
   /** The largest number that any device had by then, be it deleted; 0 for none. */
   readonly lastDeviceAtStart: number
   /** The retained messages on record when the store was opened. */
@@ -256,6 +263,7 @@ export interface Store {
   signOfLife(atMs: number): void
   /** Devices in ascending order of id. Sees everything that was stored before the call. */
   devices(query: DeviceQuery): Promise<DevicePage>
+  /** With its metadata. */
   device(id: DeviceId): Promise<Device | undefined>
   readonly telemetry: Telemetry
   readonly sql: Sql
@@ -264,7 +272,8 @@ export interface Store {
   status(options: { readonly seal: boolean }): Promise<StoreStatus>
   /**
    * Resolves with the device when the change is on disk, whatever the durability; undefined when it is not on record. Errors:
-   * `Refusal('device-invalid')` when it would have more tags than `limits.tagsPerDevice`, `store-full`, `store-failed`.
+   * `Refusal('device-invalid')` when it would have more tags than `limits.tagsPerDevice` or more metadata than `limits.metadataBytes`,
+   * `store-full`, `store-failed`.
    */
   describe(id: DeviceId, change: DeviceChange): Promise<Device | undefined>
   /**

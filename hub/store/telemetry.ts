@@ -3,6 +3,7 @@
 // Large answers come as JSON that the query threads have written: of 10,000 points, reading them out of the thread and writing them in the
 // loop would hold it for 7 ms; bytes that change hands cost nothing. `json` is one JSON value in a buffer of its own.
 import type { DeviceId, Latest, MetricValue } from '../../devices/device.ts'
+import type { DeviceCondition } from '../../devices/device-group.ts'
 import type { Tier } from './series/rollup.ts'
 
 /** Which series: all that meet every condition that is given. */
@@ -12,6 +13,8 @@ export interface Selection {
   readonly type?: string
   /** All of these. */
   readonly tags?: readonly Tag[]
+  /** All of these. */
+  readonly where?: readonly DeviceCondition[]
   /** Any of these. */
   readonly metrics?: readonly string[]
 }

@@ -1,7 +1,7 @@
 // How much an identity may publish: in numbers with a clock turned by hand, and over the wires.
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { Allowance, Allowances } from '../../hub/access/allowance.ts'
+import { Allowance, type AllowanceRates, Allowances } from '../../hub/access/allowance.ts'
 import { HandClock } from '../kit/clock.ts'
 import { startHub } from '../kit/hub.ts'
 import { moor } from '../kit/mqtt.ts'
@@ -27,13 +27,26 @@ test('bytes count as well; a message larger than all that can be saved takes all
   assert.equal(allowance.take(300), 0)
 })
 
+test('other rates begin with all that may be saved; the same ones change nothing', () => {
+  let rates = { messagesPerSecond: 1, bytesPerSecond: undefined, savedMs: 1000 } as AllowanceRates
+  const allowances = new Allowances(new HandClock(), () => rates)
+  const allowance = allowances.of('device/a')
+  assert.deepEqual([allowance?.take(1), allowance?.take(1)], [0, 1])
+  assert.equal(allowances.of('device/a')?.take(1), 1)
+  rates = { messagesPerSecond: 2, bytesPerSecond: 100, savedMs: 1000 }
+  assert.equal(allowances.of('device/a'), allowance)
+  assert.deepEqual([allowance?.take(100), allowance?.take(1)], [0, 1])
+  rates = { messagesPerSecond: undefined, bytesPerSecond: undefined, savedMs: 1000 }
+  assert.equal(allowances.of('device/a'), undefined)
+})
+
 test('identities do not share; connections of one do', () => {
-  const allowances = new Allowances(new HandClock(), { messagesPerSecond: 1, bytesPerSecond: undefined, savedMs: 1000 })
+  const allowances = new Allowances(new HandClock(), () => ({ messagesPerSecond: 1, bytesPerSecond: undefined, savedMs: 1000 }))
   assert.equal(allowances.of('device/a')?.take(1), 0)
   assert.equal(allowances.of('device/a')?.take(1), 1)
   assert.equal(allowances.of('device/b')?.take(1), 0)
   assert.equal(
-    new Allowances(new HandClock(), { messagesPerSecond: undefined, bytesPerSecond: undefined, savedMs: 1 }).of('device/a'),
+    new Allowances(new HandClock(), () => ({ messagesPerSecond: undefined, bytesPerSecond: undefined, savedMs: 1 })).of('device/a'),
     undefined,
   )
 })

@@ -79,7 +79,7 @@ describe('a token', () => {
       assert.ok(!(identity instanceof Promise))
       const { rules, ...said } = identity
       assert.deepEqual(said, {
-        ...{ is: 'device', name: 'pump-7', role: 'device', tags: { line: '3' } },
+        ...{ is: 'device', name: 'pump-7', role: 'device', hasStandardRole: true, tags: { line: '3' } },
         ...{ credential: credential.id, until: startMs + 60_000 },
       })
       assert.deepEqual(rules, [{ effect: 'allow', actions: ['publish', 'subscribe', 'retain'], filter: 'devices/%d/#' }])

@@ -82,6 +82,40 @@ test('a device is described by a merge patch, and found by what is said of it', 
   assert.deepEqual([again.name, again.type, again.tags], ['pump-1', 'pump', { site: 'north' }])
 })
 
+test('a device has metadata: set with it, changed by a merge patch, and listed where it is asked for', async (t) => {
+  const hub = await startHub(t)
+  const send = async (method: string, path: string, body: object | string) => {
+    const response = await fetch(hub.url + path, { method, body: typeof body === 'string' ? body : JSON.stringify(body) })
+    return [response.status, await response.json()] as [number, { metadata: unknown; detail: string }]
+  }
+  const [made, device] = await send('POST', '/v1/devices', { id: 'pump-1', metadata: { serial: 'B-17', at: { hall: 2 } } })
+  assert.deepEqual([made, device.metadata], [200, { serial: 'B-17', at: { hall: 2 } }])
+  const [changed, after] = await send('PATCH', '/v1/devices/pump-1', { metadata: { at: { row: 3 }, serial: null } })
+  assert.deepEqual([changed, after.metadata], [200, { at: { hall: 2, row: 3 } }])
+  const list = async (query: string) =>
+    ((await hub.get(`/v1/devices${query}`)) as { devices: { metadata?: object }[] }).devices[0]?.metadata
+  assert.deepEqual([await list(''), await list('?metadata=1')], [undefined, { at: { hall: 2, row: 3 } }])
+
+  const deep = `{"metadata":${'{"a":'.repeat(limits.metadataLevels)}{}${'}'.repeat(limits.metadataLevels)}}`
+  for (const [body, why] of [
+    ['{"metadata":[1]}', /metadata is a JSON object/],
+    ['{"metadata":{"n":1e999}}', /finite/],
+    [deep, /at most 16 levels \(limits\.metadataLevels\)/],
+    [JSON.stringify({ metadata: { text: 'x'.repeat(limits.metadataBytes) } }), /limits\.metadataBytes/],
+  ] as const) {
+    const [status, { detail }] = await send('PATCH', '/v1/devices/pump-1', body)
+    assert.equal(status, 400)
+    assert.match(detail, why)
+  }
+  const [status] = await send('POST', '/v1/devices', { id: 'pump-2', metadata: { text: 'x'.repeat(limits.metadataBytes) } })
+  assert.equal(status, 400)
+  assert.equal(((await hub.get('/v1/devices')) as Page).total, 1)
+
+  for (let n = 0; n < limits.pageMetadata; n += 1) await send('POST', '/v1/devices', { id: `x-${n}` })
+  const page = (await hub.get('/v1/devices?metadata=1&limit=1000')) as Page & { next: string | null }
+  assert.deepEqual([page.devices.length, page.next], [limits.pageMetadata, page.devices.at(-1)?.id])
+})
+
 test('what a device cannot be called is refused, and a device nobody has seen is not made by a description', async (t) => {
   const hub = await startHub(t)
   await hub.post('/v1/devices/d/telemetry', '{"n":1}')

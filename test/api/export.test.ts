@@ -121,7 +121,7 @@ async function endless(t: Parameters<typeof atEnd>[0]): Promise<Endless> {
   }
   const telemetry = { scan, scanSummary: async () => ({ series: 1, points: 1e9 }) }
   const app = fastify({ forceCloseConnections: true })
-  exportRoutes(app, { store: { telemetry } } as unknown as ApiParts)
+  exportRoutes(app, { access: {}, store: { telemetry } } as unknown as ApiParts)
   await app.listen({ port: 0, host: '127.0.0.1' })
   atEnd(t, () => app.close())
   const address = app.server.address()
@@ -175,7 +175,10 @@ test('a scan that waits is told that nobody waits for it any more', async (t) =>
     yield { device: 'd', metric: 'n', times: Float64Array.of(1), values: ['x'.repeat(limits.exportChunkBytes)] }
     await new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason))).catch(told)
   }
-  exportRoutes(app, { store: { telemetry: { scan, scanSummary: async () => ({ series: 1, points: 1 }) } } } as unknown as ApiParts)
+  exportRoutes(app, {
+    access: {},
+    store: { telemetry: { scan, scanSummary: async () => ({ series: 1, points: 1 }) } },
+  } as unknown as ApiParts)
   await app.listen({ port: 0, host: '127.0.0.1' })
   atEnd(t, () => app.close())
   const { port } = app.server.address() as { port: number }
@@ -190,7 +193,10 @@ test('a scan that fails in the middle cuts the connection: a file that is not wh
     yield { device: 'd', metric: 'n', times: Float64Array.of(1), values: ['x'.repeat(limits.exportChunkBytes)] }
     throw new Error('the disk failed')
   }
-  exportRoutes(app, { store: { telemetry: { scan, scanSummary: async () => ({ series: 1, points: 1 }) } } } as unknown as ApiParts)
+  exportRoutes(app, {
+    access: {},
+    store: { telemetry: { scan, scanSummary: async () => ({ series: 1, points: 1 }) } },
+  } as unknown as ApiParts)
   await app.listen({ port: 0, host: '127.0.0.1' })
   atEnd(t, () => app.close())
   const { port } = app.server.address() as { port: number }

@@ -236,7 +236,7 @@ test('what a query cannot mean is refused by the name of its parameter', async (
   const cases: [path: string, says: RegExp][] = [
     ['latest?limit=0', /limit/],
     [`latest?limit=${limits.latestDevices + 1}`, /limit/],
-    ['latest?tags=site:north', /no parameter "tags"; there are device, metric, type, tag, after, limit/],
+    ['latest?tags=site:north', /no parameter "tags"; there are device, metric, type, tag, group, after, limit/],
     ['latest?device=not%20one', /device is no id of a device: "not one"/],
     ['latest?tag=north', /tag is name:value/],
     ['latest?type=%2F', /type is no word/],

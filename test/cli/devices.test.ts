@@ -48,8 +48,18 @@ test('devices are described, listed by what was said, and shown in full', async 
   const { name, type, tags } = JSON.parse(emptied.stdout) as { name: string; type: string | null; tags: object }
   assert.deepEqual([name, type, tags], ['a-1', null, { site: 'north' }])
 
+  const file = join(newFolder(t), 'about.json')
+  writeFileSync(file, '{"serial":"B-17","at":{"hall":2}}')
+  assert.equal((await mooring('set', 'a-1', '--metadata', file)).code, 0)
+  assert.equal((await mooring('set', 'a-1', '--metadata', ' {"at":{"hall":null,"row":1}}')).code, 0)
+  assert.match((await mooring('show', 'a-1')).stdout, /^metadata +\{"serial":"B-17","at":\{"row":1\}\}$/m)
+  assert.equal((await mooring('set', 'a-1', '--metadata', 'null')).code, 0)
+  assert.doesNotMatch((await mooring('show', 'a-1')).stdout, /^metadata/m)
+
   const cases: [string[], number, RegExp][] = [
-    [['set', 'a-1'], 2, /say --name, --type or --tag/],
+    [['set', 'a-1', '--metadata', '{'], 2, /--metadata is not JSON/],
+    [['set', 'a-1', '--metadata', '/nowhere'], 1, /ENOENT/],
+    [['set', 'a-1'], 2, /say --name, --type, --tag or --metadata/],
     [['set', 'a-1', '--tag', 'north'], 2, /--tag takes NAME=VALUE, not north/],
     [['set', 'ghost', '--name', 'Casper'], 1, /ghost/],
     [['show'], 2, /ID is missing \(mooring devices show --help\)/],

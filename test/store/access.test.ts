@@ -219,7 +219,7 @@ test('a database from before there was access is opened, with all that it has', 
   await first.close()
   changeIn(
     folder,
-    'DROP TABLE access; DROP TABLE audit; DROP TABLE deletions; ALTER TABLE sessions DROP COLUMN owner; PRAGMA user_version = 6',
+    'DROP TABLE access; DROP TABLE audit; DROP TABLE deletions; DROP TABLE metadata; ALTER TABLE sessions DROP COLUMN owner; PRAGMA user_version = 6',
   )
 
   const store = await openIn(t, folder)

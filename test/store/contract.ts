@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import type { DeviceChange } from '../../devices/device.ts'
+import type { Metadata } from '../../devices/metadata.ts'
 import { Refusal } from '../../hub/errors.ts'
 import { limits } from '../../hub/limits.ts'
 import { type DeviceQuery, type Durability, frameFlags, type Store } from '../../hub/store/store.ts'
@@ -185,6 +186,35 @@ export function storeContract(name: string, open: OpenStore): void {
     assert.equal(await store.device('ghost'), undefined)
   })
 
+  test(`${name}: metadata is merged, objects in it as well, and stays through a restart`, async (t) => {
+    const folder = newFolder(t)
+    const store = await open(t, folder, 'memory')
+    store.journal.appendDevice('pump-1', 1)
+    await stored(store)
+    const said = async (metadata: Metadata | null) => (await store.describe('pump-1', { metadata }))?.metadata
+    assert.deepEqual((await store.device('pump-1'))?.metadata, {})
+    const place = { hall: { row: 2, ['__proto__']: 'x' }, floors: [1, null] }
+    assert.deepEqual(await said({ serial: 'B-17', place, n: 1e300 }), { serial: 'B-17', place, n: 1e300 })
+    assert.deepEqual(await said({ place: { hall: { row: null, side: 'left' } }, n: { a: null, b: 1 } }), {
+      serial: 'B-17',
+      place: { hall: { ['__proto__']: 'x', side: 'left' }, floors: [1, null] },
+      n: { b: 1 },
+    })
+    assert.deepEqual((await store.describe('pump-1', { name: 'Feed' }))?.metadata?.['serial'], 'B-17')
+    await assert.rejects(said({ more: 'ü'.repeat(limits.metadataBytes / 2) }), (error: Refusal) => {
+      assert.match(error.message, /would have 16\d+ bytes, and may have 16384 \(limits\.metadataBytes\)/)
+      return error.code === 'device-invalid'
+    })
+    const [withoutIt] = (await store.devices({ limit: 1 })).devices
+    assert.equal(withoutIt?.metadata, undefined)
+    await store.close()
+
+    const again = await open(t, folder)
+    const [listed] = (await again.devices({ limit: 1, withMetadata: true })).devices
+    assert.deepEqual(listed?.metadata?.['n'], { b: 1 })
+    assert.deepEqual((await again.describe('pump-1', { metadata: null }))?.metadata, {})
+  })
+
   test(`${name}: late points find their place, and of two points at the same time the later written counts`, async (t) => {
     const store = await withPump(t)
     for (const [ts, value] of [
@@ -319,7 +349,7 @@ export function storeContract(name: string, open: OpenStore): void {
     await stored(store)
     const device = await store.device('pump-1')
     assert.equal(device?.lastRefusal?.topic, 'devices/pump-1/telemetry')
-    assert.equal(device.lastRefusal.sentence, 'The telemetry cannot be read: it is not UTF-8.')
+    assert.equal(device.lastRefusal.sentence, 'The telemetry is refused: it is not UTF-8.')
     assert.equal(store.figures().telemetryRefused, 2)
     assert.equal(device.latest['t']?.value, 1)
   })

@@ -92,6 +92,7 @@ function assertGone(folder: string, id: string, number: number): void {
     series: 'device',
     heads: 'device',
     damaged_heads: 'device',
+    metadata: 'device',
     devices: 'number',
   }))
     assert.deepEqual(rowsOf(folder, `SELECT * FROM ${table} WHERE ${column} = ?`, number), [], table)
@@ -113,6 +114,11 @@ test('a device that is deleted is nowhere any more, and the others have all they
       UPDATE marks SET value = value - (SELECT count FROM chunks ORDER BY id LIMIT 1) WHERE key = -1;
       UPDATE chunks SET series = -series WHERE id = (SELECT min(id) FROM chunks)`),
   ) // put aside
+  const secrets = ['serial-4711', 'serial-4712']
+  const around = 'x'.repeat(4_000)
+  await store.describe('pump-1', { metadata: { before: around, serial: secrets[0], behind: around } })
+  await store.describe('pump-1', { metadata: { before: null, serial: secrets[1], behind: null } })
+  await store.describe('pump-2', { metadata: { serial: 'of another' } })
   const probes = [1, 2].map((device) => Array.from({ length: days * pointsADay }, (_, n) => noise(device, n).slice(0, 12)))
   const found = bytesOfFiles(folder)
   assert.ok(
@@ -145,7 +151,13 @@ test('a device that is deleted is nowhere any more, and the others have all they
     rowsOf(folder, 'SELECT topic FROM retained ORDER BY topic').map((row) => (row as { topic: string }).topic),
     ['devices/pump-2/deep/er', 'devices/pump-2/state', 'devices/pump-20/state', 'plain'],
   )
+  assert.deepEqual((await store.device('pump-2'))?.metadata, { serial: 'of another' })
   await store.close()
+  const database = readFileSync(join(folder, 'mooring.db'), 'latin1')
+  assert.deepEqual(
+    secrets.filter((secret) => database.includes(secret)),
+    [],
+  )
   assert.deepEqual(checkFolder(folder).findings, [])
 })
 
@@ -277,6 +289,6 @@ test('a device that is deleted between two steps of a page of newest values is n
 test('a folder from before there were deletions is checked as it is', async (t) => {
   const folder = newFolder(t)
   await (await openIn(t, folder)).close()
-  changeIn(folder, 'DROP TABLE deletions; DROP TABLE access; DROP TABLE audit; PRAGMA user_version = 6')
+  changeIn(folder, 'DROP TABLE metadata; DROP TABLE deletions; DROP TABLE access; DROP TABLE audit; PRAGMA user_version = 6')
   assert.deepEqual(checkFolder(folder).findings, [])
 })

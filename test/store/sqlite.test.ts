@@ -62,7 +62,7 @@ test('a database from a newer Mooring is refused with a sentence that names both
   const folder = newFolder(t)
   await (await openIn(t, folder)).close()
   change(folder, 'PRAGMA user_version = 99')
-  await assert.rejects(openIn(t, folder), /schema version 99, and this Mooring knows versions up to 8/)
+  await assert.rejects(openIn(t, folder), /schema version 99, and this Mooring knows versions up to 9/)
   assert.equal(query(folder, 'PRAGMA user_version'), 99)
 })
 

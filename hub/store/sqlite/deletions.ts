@@ -37,7 +37,7 @@ export class Deletions {
       end: db.prepare('DELETE FROM deletions WHERE device = ?'),
       chunksGone: db.prepare("UPDATE deletions SET series = '[]' WHERE device = ?"),
       atMost: db.prepare('UPDATE deletions SET last_seq = min(last_seq, ?)'),
-      ofDevice: ['series', 'heads', 'damaged_heads'].map((table) => db.prepare(`DELETE FROM ${table} WHERE device = ?`)),
+      ofDevice: ['series', 'heads', 'damaged_heads', 'metadata'].map((table) => db.prepare(`DELETE FROM ${table} WHERE device = ?`)),
       device: db.prepare('DELETE FROM devices WHERE number = ?'),
       retained: db.prepare('DELETE FROM retained WHERE topic >= ? AND topic < ? AND seq <= ?'),
     }

@@ -1,10 +1,12 @@
 // What is said of devices: found by it in the reader thread, changed in the writer's.
 import type { Database } from 'better-sqlite3'
 import { changedTags, type DeviceChange, type DeviceId, type Tags } from '../../../devices/device.ts'
+import { type Metadata, merged, whyTooLarge } from '../../../devices/metadata.ts'
 import { Refusal } from '../../errors.ts'
 import { limits } from '../../limits.ts'
 import type { DeviceQuery } from '../store.ts'
 import { deviceConditions } from './query/selections.ts'
+import { withoutTraces } from './traces.ts'
 
 /** The ids of one page, in order, and how many devices match on all pages. With a tag asked for, 10,000 devices take 10 ms, nearly all of it the count. */
 export function pageOfDevices(db: Database, { after = '', search = '', limit, ...asked }: DeviceQuery): { ids: DeviceId[]; total: number } {
@@ -20,22 +22,43 @@ export function pageOfDevices(db: Database, { after = '', search = '', limit, ..
   return { ids: page.all(after, ...values, limit), total: total.get(...values) ?? 0 }
 }
 
-/** False when there is no such device. Errors: `device-invalid`. */
-export function describeDevice(db: Database, id: DeviceId, { name, type, tags }: DeviceChange): boolean {
-  return db.transaction(() => {
-    const row = db
-      .prepare<[string], { name: string; type: string | null; tags: string }>('SELECT name, type, tags FROM devices WHERE id = ?')
-      .get(id)
-    if (row === undefined) return false
-    const changed = changedTags(JSON.parse(row.tags) as Tags, tags)
-    if (Object.keys(changed).length > limits.tagsPerDevice)
-      throw new Refusal('device-invalid', { detail: `it would have more than ${limits.tagsPerDevice} tags (limits.tagsPerDevice)` })
-    db.prepare('UPDATE devices SET name = ?, type = ?, tags = ? WHERE id = ?').run(
-      name === undefined ? row.name : (name ?? id),
-      type === undefined ? row.type : type,
-      JSON.stringify(changed),
-      id,
-    )
-    return true
-  })()
+/** False when there is no such device. Of metadata that is replaced nothing stays. Errors: `device-invalid`. */
+export function describeDevice(db: Database, id: DeviceId, change: DeviceChange): boolean {
+  const row = db.prepare<[string], DescribedRow>('SELECT number, name, type, tags FROM devices WHERE id = ?').get(id)
+  if (row === undefined) return false
+  if (change.metadata === undefined) db.transaction(() => describeRow(db, id, row, change))()
+  else withoutTraces(db, () => describeRow(db, id, row, change))
+  return true
+}
+
+interface DescribedRow {
+  readonly number: number
+  readonly name: string
+  readonly type: string | null
+  readonly tags: string
+}
+
+function describeRow(db: Database, id: DeviceId, row: DescribedRow, { name, type, tags, metadata }: DeviceChange): void {
+  const changed = changedTags(JSON.parse(row.tags) as Tags, tags)
+  if (Object.keys(changed).length > limits.tagsPerDevice)
+    throw new Refusal('device-invalid', { detail: `it would have more than ${limits.tagsPerDevice} tags (limits.tagsPerDevice)` })
+  db.prepare('UPDATE devices SET name = ?, type = ?, tags = ? WHERE number = ?').run(
+    name === undefined ? row.name : (name ?? id),
+    type === undefined ? row.type : type,
+    JSON.stringify(changed),
+    row.number,
+  )
+  if (metadata === null) db.prepare('DELETE FROM metadata WHERE device = ?').run(row.number)
+  else if (metadata !== undefined) mergeMetadata(db, row.number, metadata)
+}
+
+function mergeMetadata(db: Database, device: number, patch: Metadata): void {
+  const before = db.prepare<[number], string>('SELECT body FROM metadata WHERE device = ?').pluck().get(device)
+  const after = merged(JSON.parse(before ?? '{}'), patch)
+  const why = whyTooLarge(after, limits)
+  if (why !== undefined) throw new Refusal('device-invalid', { detail: why })
+  db.prepare('INSERT INTO metadata (device, body) VALUES (?, ?) ON CONFLICT (device) DO UPDATE SET body = excluded.body').run(
+    device,
+    JSON.stringify(after),
+  )
 }

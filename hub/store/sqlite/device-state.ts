@@ -1,5 +1,6 @@
 // What the writer thread holds in memory of a device: its series with their newest values, and the points not yet in the tables.
 import type { DeviceId, MetricValue } from '../../../devices/device.ts'
+import type { MetricSchema } from '../../../devices/device-type.ts'
 import { telemetryTopic } from '../../../devices/topics.ts'
 import { type Columns, inOrder } from '../series/columns.ts'
 import { flat, flatKinds } from './flat-reading.ts'
@@ -34,6 +35,9 @@ export class DeviceState {
   /** Its telemetry up to here is in the tables: a replay passes over it. */
   flushedSeq: number
   watched: boolean
+  type: string | null
+  /** Of its type; undefined for nearly all, who may send whatever they like. */
+  schema: MetricSchema | undefined
   /** To tell the plain telemetry topic from one that names a metric without reading it. */
   readonly telemetryTopicBytes: number
 
@@ -54,11 +58,13 @@ export class DeviceState {
   lastSeenMs = 0
   refusal: { readonly atMs: number; readonly topic: string; readonly sentence: string } | undefined
 
-  constructor(number: number, id: DeviceId, flushedSeq: number, watched: boolean) {
+  constructor(number: number, id: DeviceId, flushedSeq: number, watched: boolean, type: string | null = null, schema?: MetricSchema) {
     this.number = number
     this.id = id
     this.flushedSeq = flushedSeq
     this.watched = watched
+    this.type = type
+    this.schema = schema
     this.telemetryTopicBytes = telemetryTopic(id).length
   }
 

@@ -4,15 +4,17 @@ import { Points } from '../../../devices/telemetry.ts'
 import { frameFlags } from '../store.ts'
 import type { DeviceState } from './device-state.ts'
 import { type FrameCursor, frameKinds } from './frame.ts'
+import { whyNotFlat, whyNotPoints } from './metric-schemas.ts'
 import { readFlat, readTelemetry } from './projection.ts'
 
 /**
- * Seals each frame, and voids checked telemetry that cannot be read. `deviceHeld` gives the device of a number if it is in memory. A reading
- * without points in `checked` is to be read again: of the common forms that is faster than to keep them.
+ * Seals each frame, and voids checked telemetry that cannot be read, or that the type of its device does not allow. `deviceToCheck` gives the
+ * device of a number: if it is in memory, and where there are such types each that is on record. A reading without points in
+ * `checked` is to be read again: of the common forms that is faster than to keep them.
  */
 export function inspect(
   cursor: FrameCursor,
-  deviceHeld: (number: number) => DeviceState | undefined,
+  deviceToCheck: (number: number) => DeviceState | undefined,
 ): {
   refused: { seq: number; detail: string }[]
   checked: { points: Points; ends: number[] } | undefined
@@ -26,11 +28,12 @@ export function inspect(
     if (cursor.kind === frameKinds.device) devices.push({ number: cursor.device, id: cursor.topic(), atMs: cursor.atMs })
     else if (cursor.kind === frameKinds.message && (cursor.flags & toCheck) === toCheck) {
       checked ??= { points: new Points(), ends: [] }
-      const device = deviceHeld(cursor.device)
-      const isFlat = device !== undefined && readFlat(cursor, device)
-      const detail = isFlat ? undefined : readTelemetry(cursor, device, checked.points)
+      const device = deviceToCheck(cursor.device)
+      const start = checked.points.count
+      const detail = whyNot(cursor, device, checked.points)
       if (detail === undefined) checked.ends.push(checked.points.count)
       else {
+        checked.points.count = start
         refused.push({ seq: cursor.seq, detail })
         cursor.makeVoid()
       }
@@ -38,4 +41,11 @@ export function inspect(
     cursor.seal()
   }
   return { refused, checked, devices }
+}
+
+/** The points of the common forms are not kept. */
+function whyNot(cursor: FrameCursor, device: DeviceState | undefined, into: Points): string | undefined {
+  if (device !== undefined && readFlat(cursor, device)) return whyNotFlat(device)
+  const start = into.count
+  return readTelemetry(cursor, device, into) ?? (device && whyNotPoints(device, into, start))
 }

@@ -7,6 +7,7 @@ import type { Clock } from '../../clock.ts'
 import { Refusal } from '../../errors.ts'
 import { limits } from '../../limits.ts'
 import { type Retention, retention } from '../../retention.ts'
+import { typeKind } from '../access.ts'
 import { Cursors } from '../cursors.ts'
 import type { StoreStatus } from '../status.ts'
 import type {
@@ -90,7 +91,10 @@ export async function openSqliteStore(options: SqliteOptions): Promise<Store> {
     hooks.journal = journal
     const sessions = sessionsOf(await reader.call('sessions', []))
     const access = new SqliteAccess(await reader.call('access', []), {
-      write: (writes) => writer.call('writeAccess', [writes]),
+      write: async (writes) => {
+        await writer.call('writeAccess', [writes])
+        if (writes.some(({ changes }) => changes.some(({ kind }) => kind === typeKind))) await upkeep.typesChanged()
+      },
       look: (query, before, wanted) => reader.call('audit', [query, before, wanted]),
     })
     const startKeeper = () => opened<KeeperFunctions>('keeper/keeper', [folder, { keep, budgetBytes }], died)
@@ -152,6 +156,7 @@ class SqliteStore implements Store {
   readonly journal: SqliteJournal
   readonly durability: Durability
   readonly devicesAtStart: ReadonlyMap<DeviceId, number>
+  readonly typesAtStart: ReadonlyMap<DeviceId, string>
   readonly lastDeviceAtStart: number
   readonly retainedAtStart: readonly Message[]
   readonly cursors: Cursors
@@ -171,7 +176,7 @@ class SqliteStore implements Store {
 
   constructor(
     durability: Durability,
-    { epochs, deviceIds, deviceNumbers, lastDevice, retained, lastSession, unrouted, nextSeq }: Opened,
+    { epochs, deviceIds, deviceNumbers, deviceTypes, lastDevice, retained, lastSession, unrouted, nextSeq }: Opened,
     sessions: Iterable<StoredSession>,
     journal: SqliteJournal,
     writer: Thread<WriterFunctions>,
@@ -186,6 +191,7 @@ class SqliteStore implements Store {
     this.durability = durability
     this.journal = journal
     this.devicesAtStart = new Map(deviceIds.map((id, at) => [id, deviceNumbers[at]!]))
+    this.typesAtStart = typesOf(deviceIds, deviceTypes)
     this.lastDeviceAtStart = Math.max(
       lastDevice,
       deviceNumbers.reduce((most, number) => Math.max(most, number), 0),
@@ -211,12 +217,12 @@ class SqliteStore implements Store {
     // Devices are in their table with the commit that brought them; only the newest values of this page have to be written first.
     const { ids, total } = await this.#reader.call('page', [query])
     await this.#writer.call('settle', [ids])
-    return { devices: await this.#reader.call('devices', [ids]), total }
+    return { devices: await this.#reader.call('devices', [ids, query.withMetadata === true]), total }
   }
 
   async device(id: DeviceId): Promise<Device | undefined> {
     await this.#writer.call('settle', [[id]])
-    return (await this.#reader.call('devices', [[id]]))[0]
+    return (await this.#reader.call('devices', [[id], true]))[0]
   }
 
   async describe(id: DeviceId, change: DeviceChange): Promise<Device | undefined> {
@@ -313,6 +319,18 @@ class SqliteStore implements Store {
     await this.#writer.call('close', []).catch(() => {})
     await this.#writer.stop()
   }
+}
+
+/** Devices that are alike share the word. */
+function typesOf(ids: readonly DeviceId[], types: readonly (string | null)[]): Map<DeviceId, string> {
+  const words = new Map<string, string>()
+  const found = new Map<DeviceId, string>()
+  for (const [at, type] of types.entries()) {
+    if (type === null) continue
+    if (!words.has(type)) words.set(type, type)
+    found.set(ids[at]!, words.get(type)!)
+  }
+  return found
 }
 
 /** The folder and the file for their owner only. SQLite gives its side files the mode of the database. Errors: a sentence. */

@@ -9,6 +9,7 @@ import type { DeviceState } from './device-state.ts'
 import { figure, type SharedFigures } from './figures.ts'
 import { flat, readFlatReading } from './flat-reading.ts'
 import { type FrameCursor, frameKinds } from './frame.ts'
+import { whyNotFlat, whyNotPoints } from './metric-schemas.ts'
 import type { SeriesBook } from './series.ts'
 import type { SessionBook } from './session-book.ts'
 
@@ -151,12 +152,18 @@ export class Projection {
     if (read === undefined) {
       points.count = 0
       start = 0
+      const isChecked = (cursor.flags & frameFlags.checked) !== 0 // and was taken: a type that has changed since takes nothing back
       if (readFlat(cursor, device)) {
+        const whyNot = isChecked ? undefined : whyNotFlat(device)
+        if (whyNot !== undefined) {
+          this.#refuse(cursor, device, whyNot)
+          return
+        }
         this.#count(figure.points, flat.count)
         this.#book.takeFlat(device, cursor.seq, cursor.atMs)
         return
       }
-      const why = readTelemetry(cursor, device, points)
+      const why = readTelemetry(cursor, device, points) ?? (isChecked ? undefined : whyNotPoints(device, points, 0))
       if (why !== undefined) {
         this.#refuse(cursor, device, why)
         return

@@ -3,6 +3,7 @@
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import type { Device, DeviceId, Latest, Tags } from '../../../devices/device.ts'
+import type { Metadata } from '../../../devices/metadata.ts'
 import type { AccessRecord, AuditQuery } from '../access.ts'
 import type { DeviceQuery, PastPage, PastQuery, StoredDelivery } from '../store.ts'
 import { readAccess } from './access-rows.ts'
@@ -18,7 +19,7 @@ export interface ReaderFunctions {
   /** The ids of one page, in order, and how many devices match on all pages. */
   page(query: DeviceQuery): { ids: DeviceId[]; total: number }
   /** The devices on record among these. */
-  devices(ids: readonly DeviceId[]): Device[]
+  devices(ids: readonly DeviceId[], withMetadata: boolean): Device[]
   sessions(): SessionColumns[]
   /** What the session is owed, up to this place. */
   owed(session: number, lastPlace: number): StoredDelivery[]
@@ -64,6 +65,7 @@ class Reader {
       latest: this.#db
         .prepare<[number], string>("SELECT coalesce(group_concat(newest ORDER BY metric), '') FROM series WHERE device = ?")
         .pluck(),
+      metadata: this.#db.prepare<[number], string>('SELECT body FROM metadata WHERE device = ?').pluck(),
     }
   }
 
@@ -71,8 +73,8 @@ class Reader {
     return this.#atOneMoment(() => pageOfDevices(this.#db, query))
   }
 
-  devices(ids: readonly DeviceId[]): Device[] {
-    return this.#atOneMoment(() => ids.map((id) => this.#device(id)).filter((device) => device !== undefined))
+  devices(ids: readonly DeviceId[], withMetadata: boolean): Device[] {
+    return this.#atOneMoment(() => ids.map((id) => this.#device(id, withMetadata)).filter((device) => device !== undefined))
   }
 
   sessions(): SessionColumns[] {
@@ -107,13 +109,14 @@ class Reader {
     this.#db.close()
   }
 
-  #device(id: DeviceId): Device | undefined {
+  #device(id: DeviceId, withMetadata: boolean): Device | undefined {
     const row = this.#sql.device.get(id)
     if (row === undefined) return undefined
     const { number, name, type, createdAt, lastSeenAt, refusalAtMs: at, refusalTopic: topic, refusalSentence: sentence } = row
     const lastRefusal = at === null || topic === null || sentence === null ? null : { at, topic, sentence }
     const latest = JSON.parse(`{${this.#sql.latest.get(number)!}}`) as Record<string, Latest>
-    return { id, name, type, tags: JSON.parse(row.tags) as Tags, createdAt, lastSeenAt, latest, lastRefusal }
+    const device = { id, name, type, tags: JSON.parse(row.tags) as Tags, createdAt, lastSeenAt, latest, lastRefusal }
+    return withMetadata ? { ...device, metadata: JSON.parse(this.#sql.metadata.get(number) ?? '{}') as Metadata } : device
   }
 
   #atOneMoment<Answer>(read: () => Answer): Answer {
@@ -133,7 +136,7 @@ serve({
     reader = new Reader(folder)
   },
   page: (query) => opened().page(query),
-  devices: (ids) => opened().devices(ids),
+  devices: (ids, withMetadata) => opened().devices(ids, withMetadata),
   sessions: () => opened().sessions(),
   owed: (session, lastPlace) => opened().owed(session, lastPlace),
   past: (query) => opened().past(query),

@@ -187,6 +187,12 @@ const steps: readonly string[] = [
   `
   ALTER TABLE sessions ADD COLUMN owner TEXT NOT NULL DEFAULT '';  -- whom it belongs to, such as device/pump-1; empty: an anonymous client
   `,
+  `
+  CREATE TABLE metadata (               -- beside devices, whose rows are read whole in every list and written with every flush
+    device INTEGER PRIMARY KEY REFERENCES devices (number),
+    body   TEXT NOT NULL                -- JSON, an object
+  ) STRICT;
+  `,
 ]
 
 /** Brings the file to the version of this code. A file from newer code is left alone, with an error that names both versions. */

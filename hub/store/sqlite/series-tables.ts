@@ -27,10 +27,10 @@ export class SeriesTables {
     return this.#lastSeriesId
   }
 
-  loadDevice(number: number, create: (id: DeviceId, flushedSeq: number) => DeviceState): DeviceState | undefined {
+  loadDevice(number: number, create: (row: DeviceRow) => DeviceState): DeviceState | undefined {
     const row = this.#sql.device.get(number)
     if (row === undefined) return undefined
-    const device = create(row.id, row.flushedSeq)
+    const device = create(row)
     for (const { id, metric, lastMs, newest } of this.#sql.seriesOf.all(number)) {
       const { value } = (JSON.parse(`{${newest}}`) as Record<string, Latest>)[metric]!
       device.addSeries(id, metric, { lastMs, lastValue: value })
@@ -77,6 +77,12 @@ export class SeriesTables {
   }
 }
 
+export interface DeviceRow {
+  readonly id: DeviceId
+  readonly flushedSeq: number
+  readonly type: string | null
+}
+
 interface SeriesRow {
   readonly id: number
   readonly metric: string
@@ -86,9 +92,7 @@ interface SeriesRow {
 
 function statements(db: Database) {
   return {
-    device: db.prepare<[number], { id: DeviceId; flushedSeq: number }>(
-      'SELECT id, flushed_seq AS flushedSeq FROM devices WHERE number = ?',
-    ),
+    device: db.prepare<[number], DeviceRow>('SELECT id, flushed_seq AS flushedSeq, type FROM devices WHERE number = ?'),
     seriesOf: db.prepare<[number], SeriesRow>('SELECT id, metric, last_ms AS lastMs, newest FROM series WHERE device = ?'),
     insertSeries: db.prepare('INSERT INTO series (id, device, metric, last_ms, newest) VALUES (?, ?, ?, ?, ?)'),
     updateSeries: db.prepare('UPDATE series SET last_ms = ?, newest = ? WHERE id = ?'),

@@ -9,6 +9,7 @@ import { limits, MiB } from '../../limits.ts'
 import type { ChangeFeed } from './changes.ts'
 import { type Deletion, prefixOf } from './deletions.ts'
 import { DeviceState } from './device-state.ts'
+import { MetricSchemas } from './metric-schemas.ts'
 import { SeriesTables } from './series-tables.ts'
 import type { JournalTrimmer } from './trimmer.ts'
 
@@ -48,13 +49,22 @@ export class SeriesBook {
   #seriesHeld = 0
   #gatheredSeq: number
   readonly #settledElsewhere: () => number
+  readonly #schemas: MetricSchemas
 
   /** `settledElsewhere`: up to where the journal is not needed any more by others who gather from it. */
-  constructor(db: Database, trimmer: JournalTrimmer, changes: ChangeFeed, gatheredSeq: number, settledElsewhere: () => number) {
+  constructor(
+    db: Database,
+    trimmer: JournalTrimmer,
+    changes: ChangeFeed,
+    gatheredSeq: number,
+    settledElsewhere: () => number,
+    schemas = new MetricSchemas([]),
+  ) {
     this.#tables = new SeriesTables(db, trimmer)
     this.#changes = changes
     this.#gatheredSeq = gatheredSeq
     this.#settledElsewhere = settledElsewhere
+    this.#schemas = schemas
   }
 
   get gatheredSeq(): number {
@@ -75,6 +85,24 @@ export class SeriesBook {
   /** Undefined for a device that is not in memory. */
   deviceHeld(number: number): DeviceState | undefined {
     return this.#devices.get(number)
+  }
+
+  /** The same of one whose telemetry is to be checked: where types have schemas, it is brought into memory. */
+  deviceToCheck(number: number): DeviceState | undefined {
+    return this.#schemas.isEmpty ? this.#devices.get(number) : this.device(number)
+  }
+
+  /** The device has another type now. */
+  retype(id: DeviceId, type: string | null): void {
+    const device = this.#byId.get(id)
+    if (device === undefined) return
+    device.type = type
+    device.schema = this.#schemas.of(type)
+  }
+
+  /** Types are others than before. */
+  retypeAll(): void {
+    for (const device of this.#devices.values()) device.schema = this.#schemas.of(device.type)
   }
 
   /** Undefined for a number that is not on record. */
@@ -237,7 +265,10 @@ export class SeriesBook {
   }
 
   #load(number: number): DeviceState | undefined {
-    const device = this.#tables.loadDevice(number, (id, flushedSeq) => new DeviceState(number, id, flushedSeq, this.#changes.watches(id)))
+    const device = this.#tables.loadDevice(
+      number,
+      ({ id, flushedSeq, type }) => new DeviceState(number, id, flushedSeq, this.#changes.watches(id), type, this.#schemas.of(type)),
+    )
     if (device === undefined) return undefined
     this.#devices.set(number, device)
     this.#byId.set(device.id, device)

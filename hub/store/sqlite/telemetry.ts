@@ -134,12 +134,12 @@ export class SqliteTelemetry implements Telemetry {
     )
   }
 
-  async #settle(thread: Thread<QueryFunctions>, { devices, type, tags, metrics }: Selection): Promise<void> {
-    if (type === undefined && tags === undefined) {
+  async #settle(thread: Thread<QueryFunctions>, { devices, type, tags, where, metrics }: Selection): Promise<void> {
+    if (type === undefined && tags === undefined && where === undefined) {
       await (devices === undefined ? this.#writer.call('settleAll', []) : this.#writer.call('settle', [devices]))
       return
     }
-    const selection = { devices, type, tags, metrics } as Selection
+    const selection = { devices, type, tags, where, metrics } as Selection
     await this.#writer.call('settle', [await thread.call('devices', [selection])])
   }
 

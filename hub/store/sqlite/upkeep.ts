@@ -75,6 +75,11 @@ export class Upkeep {
     await this.#inTurn(async () => this.#finishDeletion(await this.keeper(), deletion))
   }
 
+  /** How long points are kept may have changed. Resolves when that holds. */
+  async typesChanged(): Promise<void> {
+    await (await this.#keeper)?.call('readTypes', [])
+  }
+
   async status(): Promise<KeeperStatus> {
     return (await this.keeper()).call('status', [])
   }

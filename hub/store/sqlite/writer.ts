@@ -8,6 +8,7 @@ import type { DeviceChange, DeviceId } from '../../../devices/device.ts'
 import type { Message } from '../../../devices/message.ts'
 import { Refusal } from '../../errors.ts'
 import { limits } from '../../limits.ts'
+import { typeKind } from '../access.ts'
 import type { Epoch } from '../cursors.ts'
 import type { StoreStatus } from '../status.ts'
 import type { Durability, Watch } from '../store.ts'
@@ -26,6 +27,7 @@ import type { Sealed } from './keeper/sealer.ts'
 import { keptOf } from './kept.ts'
 import { lockFolder } from './lock.ts'
 import { metaOf, setMeta } from './meta.ts'
+import { MetricSchemas, readTypes } from './metric-schemas.ts'
 import { convertSegments } from './old-segments.ts'
 import { PartitionRecords } from './partition-records.ts'
 import { Projection } from './projection.ts'
@@ -58,6 +60,7 @@ export interface Opened {
   readonly nextSeq: number
   readonly deviceIds: readonly DeviceId[]
   readonly deviceNumbers: Float64Array
+  readonly deviceTypes: readonly (string | null)[]
   readonly retained: readonly RetainedRow[]
   readonly lastDevice: number
   readonly lastSession: number
@@ -92,9 +95,9 @@ export interface WriterFunctions {
   /** These partitions are let go of: on disk when it returns, so that their files may be removed. */
   dropped(files: readonly string[]): void
   /** False when there is no such device. */
-  describe(id: DeviceId, change: DeviceChange): boolean
+  describe(id: DeviceId, change: DeviceChange): Promise<boolean>
   /** In one transaction. */
-  writeAccess(writes: readonly AccessWrite[]): void
+  writeAccess(writes: readonly AccessWrite[]): Promise<void>
   /** The device is gone when it returns; its chunks are not yet. Undefined when there is none. */
   beginDeletion(id: DeviceId, lastSeq: number): Deletion | undefined
   deletions(): Deletion[]
@@ -117,6 +120,7 @@ class Writer {
   readonly #folder: string
   readonly #figures: SharedFigures
   readonly #changes = new ChangeFeed((changes) => notify('changes', changes))
+  readonly #schemas: MetricSchemas
   readonly #book: SeriesBook
   readonly #sessions: SessionBook
   readonly #projection: Projection
@@ -153,12 +157,13 @@ class Writer {
     this.#trimmer = new JournalTrimmer(this.#db, journal)
     this.#access = new AccessRows(this.#db)
     this.#deletions = new Deletions(this.#db)
-    this.#commits = new Commits(this.#db, (number) => this.#book.deviceHeld(number))
+    this.#commits = new Commits(this.#db, (number) => this.#book.deviceToCheck(number))
     const projectedSeq = metaOf(this.#db, 'projected_seq')
     const journalSeq = this.#db.prepare<[], number>('SELECT last_seq FROM journal ORDER BY first_seq DESC LIMIT 1').pluck().get()
     this.#committedSeq = Math.max(projectedSeq, journalSeq ?? 0)
     this.#sessions = new SessionBook(this.#db, projectedSeq)
-    this.#book = new SeriesBook(this.#db, this.#trimmer, this.#changes, projectedSeq, () => this.#sessions.settledSeq)
+    this.#schemas = new MetricSchemas(readTypes(this.#db))
+    this.#book = new SeriesBook(this.#db, this.#trimmer, this.#changes, projectedSeq, () => this.#sessions.settledSeq, this.#schemas)
     this.#projection = new Projection(this.#book, this.#sessions, figures)
   }
 
@@ -170,12 +175,15 @@ class Writer {
       this.#deletions.replayed(this.#committedSeq)
       this.#access.writeAnew()
     })
-    const devices = this.#db.prepare<[], { id: DeviceId; number: number }>('SELECT id, number FROM devices').all()
+    const devices = this.#db
+      .prepare<[], { id: DeviceId; number: number; type: string | null }>('SELECT id, number, type FROM devices')
+      .all()
     return {
       epochs: beginEpoch(this.#db, this.#committedSeq + 1),
       nextSeq: this.#committedSeq + 1,
       deviceIds: devices.map(({ id }) => id),
       deviceNumbers: Float64Array.from(devices, ({ number }) => number),
+      deviceTypes: devices.map(({ type }) => type),
       retained: readRetained(this.#db),
       lastDevice: metaOf(this.#db, lastDeviceName),
       lastSession: metaOf(this.#db, lastSessionName),
@@ -261,12 +269,16 @@ class Writer {
     this.#synced(() => this.#records.dropped(files)) // after it the files go
   }
 
-  describe(id: DeviceId, change: DeviceChange): boolean {
+  async describe(id: DeviceId, change: DeviceChange): Promise<boolean> {
+    // What came before it has another type is in the tables, or a start after a crash would judge it by the new one.
+    if (change.type !== undefined) await this.settle([id])
     return this.#asked(() => {
       if (!this.#makeRoom()) throw new Refusal('store-full')
       try {
         setSynchronous(this.#db, 'fsync') // someone has said it once and will not say it again
-        return describeDevice(this.#db, id, change)
+        const isOnRecord = describeDevice(this.#db, id, change)
+        if (change.type !== undefined) this.#book.retype(id, change.type)
+        return isOnRecord
       } finally {
         setSynchronous(this.#db, this.#durability)
       }
@@ -274,10 +286,16 @@ class Writer {
   }
 
   /** What changes who may come in is written into the reserve as well: with a full disk, too, someone can be locked out. */
-  writeAccess(writes: readonly AccessWrite[]): void {
+  async writeAccess(writes: readonly AccessWrite[]): Promise<void> {
+    const changes = writes.flatMap(({ changes }) => changes)
+    const changesTypes = changes.some(({ kind }) => kind === typeKind)
+    if (changesTypes) await this.settleAll() // as in `describe`
     this.#asked(() => {
-      if (writes.every(({ changes }) => changes.length === 0) && !this.#makeRoom()) throw new Refusal('store-full')
+      if (changes.length === 0 && !this.#makeRoom()) throw new Refusal('store-full')
       this.#access.write(writes)
+      if (!changesTypes) return
+      this.#schemas.changed(changes)
+      this.#book.retypeAll()
     })
   }
 

@@ -24,7 +24,7 @@ function segmentOf(points: readonly Sent[]): { readonly kind: number; readonly b
 /** Takes away what the steps of the schema since then added. */
 const backToVersion3 = `
   DROP TABLE heads; DROP TABLE partitions; DROP TABLE damaged_heads; DROP INDEX devices_due;
-  DROP TABLE access; DROP TABLE audit; DROP TABLE deletions;
+  DROP TABLE metadata; DROP TABLE access; DROP TABLE audit; DROP TABLE deletions;
   ALTER TABLE devices DROP COLUMN head_rows; ALTER TABLE devices DROP COLUMN head_depth;
   ALTER TABLE series RENAME COLUMN newest TO last_value;
   ALTER TABLE sessions DROP COLUMN owner;

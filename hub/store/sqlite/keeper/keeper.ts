@@ -3,13 +3,14 @@
 import { existsSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
-import { type Retention, ruleFor } from '../../../retention.ts'
+import { type Retention, ruleFor, withTypes } from '../../../retention.ts'
 import { Catalogue, defaultKeep, type PartitionRow, seriesFolder } from '../catalogue.ts'
 import { headTimesIn } from '../heads.ts'
 import { naming, PartitionDamaged } from '../integrity/damage.ts'
 import { unlessHeld } from '../integrity/hold.ts'
 import { mend } from '../integrity/mend.ts'
 import { Scrub } from '../integrity/scrub.ts'
+import { readTypes } from '../metric-schemas.ts'
 import { OpenPartitions, openForWriting } from '../open-partitions.ts'
 import { serve } from '../thread.ts'
 import { type Rolled, Roller } from './roller.ts'
@@ -21,6 +22,8 @@ import { sweep } from './sweep.ts'
 export interface KeeperFunctions {
   readonly [name: string]: (...args: never[]) => unknown
   open(folder: string, rules: ShedRules): void
+  /** Types say how long their points are kept, and are others than before. */
+  readTypes(): void
   /** Nothing is sealed while late points can be added to rollups: that has to come first. */
   sealDue(): Sealed | undefined
   sealAfter(device: number): Sealed | undefined
@@ -64,23 +67,34 @@ class Keeper {
   readonly #status: StatusReader
   readonly #scrub: Scrub
   readonly #damaged = new Set<string>()
+  readonly #settings: ShedRules
+  /** Those of the settings and of the types. */
+  readonly #rules: { keep: Retention; readonly budgetBytes: number | undefined }
   #toRemove: string[] = []
 
-  constructor(folder: string, rules: ShedRules) {
+  constructor(folder: string, settings: ShedRules) {
+    const rules = { ...settings }
+    this.#settings = settings
+    this.#rules = rules
     this.#db = new Database(join(folder, 'mooring.db'), { readonly: true })
     this.#db.pragma('busy_timeout = 2000')
     this.#dataFolder = folder
     this.#folder = join(folder, seriesFolder)
+    this.readTypes()
     this.#catalogue = new Catalogue(this.#db)
     // Of those that were let go of the record stays; a crash may have left the file.
     const onRecord = this.#catalogue.all().filter(({ state }) => state !== 'gone' || this.#isHeld())
     sweep(this.#folder, new Set(onRecord.map(({ file }) => file)))
     this.#partitions = new OpenPartitions(this.#folder, openForWriting, partitionsOpen)
-    this.#sealer = new Sealer(this.#db, this.#catalogue, this.#partitions, this.#ruleOf(rules.keep))
+    this.#sealer = new Sealer(this.#db, this.#catalogue, this.#partitions, this.#ruleOf())
     this.#roller = new Roller(this.#catalogue, this.#partitions, headTimesIn(this.#db))
     this.#shedder = new Shedder(folder, this.#catalogue, this.#partitions, this.#roller, rules)
     this.#scrub = new Scrub(folder, this.#db, this.#catalogue)
     this.#status = new StatusReader(folder, this.#db, this.#catalogue, this.#shedder, this.#scrub, rules)
+  }
+
+  readTypes(): void {
+    this.#rules.keep = withTypes(this.#settings.keep, readTypes(this.#db))
   }
 
   sealDue(): Sealed | undefined {
@@ -163,14 +177,15 @@ class Keeper {
   }
 
   /** The retention rule of a series. */
-  #ruleOf(rules: Retention): (series: number) => string {
-    if (rules.length === 1) return () => rules[0]!.name
+  #ruleOf(): (series: number) => string {
     const named = this.#db.prepare<[number], { metric: string; type: string | null }>(
       'SELECT metric, type FROM series JOIN devices ON devices.number = series.device WHERE series.id = ?',
     )
     return (series) => {
+      const { keep } = this.#rules
+      if (keep.length === 1) return keep[0]!.name
       const one = named.get(series)
-      return one === undefined ? defaultKeep : ruleFor(rules, one.metric, one.type) // of a device that was deleted meanwhile
+      return one === undefined ? defaultKeep : ruleFor(keep, one.metric, one.type) // of a device that was deleted meanwhile
     }
   }
 
@@ -212,6 +227,7 @@ serve({
   open(folder, rules) {
     keeper = new Keeper(folder, rules)
   },
+  readTypes: () => opened().readTypes(),
   sealDue: () => opened().sealDue(),
   sealAfter: (device) => opened().sealAfter(device),
   rollLate: () => opened().rollLate(),

@@ -1,6 +1,7 @@
 // In threads that read: which devices and series are spoken of.
 import type { Database } from 'better-sqlite3'
 import type { DeviceId } from '../../../../devices/device.ts'
+import type { DeviceCondition } from '../../../../devices/device-group.ts'
 import type { Selection } from '../../telemetry.ts'
 
 export interface SelectedSeries {
@@ -21,12 +22,20 @@ export interface Condition {
 }
 
 /** What is asked of devices besides their ids. */
-export function deviceConditions({ type, tags = [] }: Pick<Selection, 'type' | 'tags'>): Condition[] {
+export function deviceConditions({ type, tags = [], where = [] }: Pick<Selection, 'type' | 'tags' | 'where'>): Condition[] {
   return [
     ...(type === undefined ? [] : [{ sql: 'devices.type = ?', values: [type] }]),
     // Quoted, because a name may have dots; it has no quotation marks, by the rules for names.
     ...tags.map(({ name, value }) => ({ sql: 'devices.tags ->> ? = ?', values: [`$."${name}"`, value] })),
+    ...where.map(conditionOf),
   ]
+}
+
+function conditionOf({ tag, value, isSo }: DeviceCondition): Condition {
+  const said = tag === undefined ? 'devices.type' : 'devices.tags ->> ?'
+  const path = tag === undefined ? [] : [`$."${tag}"`]
+  if (value === undefined) return { sql: `${said} IS ${isSo ? 'NOT NULL' : 'NULL'}`, values: path }
+  return { sql: `${said} IS ${isSo ? '' : 'NOT '}?`, values: [...path, value] }
 }
 
 /** The devices of a selection. */
