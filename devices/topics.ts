@@ -26,6 +26,11 @@ export function telemetryTopic(deviceId: DeviceId): string {
   return `devices/${deviceId}/telemetry`
 }
 
+/** Where a device that comes by a provisioning key is told its token; nothing else is ever said there by the hub. */
+export function credentialTopic(deviceId: DeviceId): string {
+  return `devices/${deviceId}/credential`
+}
+
 /** `commandId` is one topic level. */
 export function replyTopic(deviceId: DeviceId, commandId: string): string {
   return `devices/${deviceId}/replies/${commandId}`

@@ -148,6 +148,12 @@ export const settings = {
     anonymous,
     'let everyone in who can reach the address, without credentials; the default, loopback, means this machine only',
   ),
+  allowClaims: setting(
+    'allow-claims',
+    'false',
+    yes,
+    'devices without any secret may ask to be let in: each shows a code, and comes in once an admin has said it (mooring claims)',
+  ),
   scramFile: setting(
     'scram-file',
     '',

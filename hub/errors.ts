@@ -119,8 +119,16 @@ export const refusals = {
     http: 429,
     ws: 1013,
     retry: true,
-    sentence: 'Too many wrong passwords came from this address; try again in {seconds} s (limits.passwordFailuresPerAddress).',
+    sentence: 'Too many wrong passwords or codes came from this address; try again in {seconds} s (limits.passwordFailuresPerAddress).',
   },
+  'address-banned': {
+    mqtt: 0x8a,
+    http: 429,
+    ws: 1013,
+    retry: true,
+    sentence: 'Too many authentications from {address} failed, so it is shut out; try again in {seconds} s (limits.failuresPerAddress).',
+  },
+  'ban-unknown': { mqtt: 0x83, http: 404, ws: 1008, retry: false, sentence: 'The address {address} is not shut out.' },
   'authentication-busy': {
     mqtt: 0x97,
     http: 503,
@@ -227,6 +235,37 @@ export const refusals = {
     ws: 1008,
     retry: false,
     sentence: 'The provisioning key is right, and the device is not let in by it: {detail}.',
+  },
+  // No refusal of anything: how a device is told that it is done.
+  provisioned: {
+    mqtt: 0x98,
+    http: 409,
+    ws: 1000,
+    retry: false,
+    sentence: 'The device has a token of its own now; it connects again with that.',
+  },
+  'claims-not-taken': {
+    mqtt: 0x87,
+    http: 403,
+    ws: 1008,
+    retry: false,
+    sentence: 'A device without a provisioning key is not let in here; a hub that is started with --allow-claims lets people claim it.',
+  },
+  'claim-ended': {
+    mqtt: 0x87,
+    http: 410,
+    ws: 1008,
+    retry: false,
+    sentence: 'There is no such claim, or not any more: {detail}; begin another without a secret.',
+  },
+  'claim-unknown': { mqtt: 0x83, http: 404, ws: 1008, retry: false, sentence: 'No device waits with the claim {claim}.' },
+  'claim-refused': { mqtt: 0x83, http: 409, ws: 1008, retry: false, sentence: 'The device {device} cannot be claimed: {detail}.' },
+  'too-many-claims': {
+    mqtt: 0x97,
+    http: 503,
+    ws: 1013,
+    retry: true,
+    sentence: 'As many devices wait to be claimed as may (limits.{name}); try again in {seconds} s.',
   },
   'role-invalid': { mqtt: 0x83, http: 400, ws: 1007, retry: false, sentence: 'The role is refused: {detail}.' },
   'role-unknown': { mqtt: 0x83, http: 404, ws: 1008, retry: false, sentence: 'There is no role {name}.' },
@@ -528,6 +567,8 @@ export type RefusalCode = keyof typeof refusals
  */
 export class Refusal extends Error {
   readonly code: RefusalCode
+  /** When to come again, where the sentence says it. */
+  readonly againInSeconds: number | undefined
 
   /** `values` fill the sentence's {placeholders}. */
   constructor(code: RefusalCode, values: Readonly<Record<string, string | number>> = {}) {
@@ -537,6 +578,8 @@ export class Refusal extends Error {
     Error.stackTraceLimit = stackTraceLimit
     this.name = 'Refusal'
     this.code = code
+    const { seconds } = values
+    this.againInSeconds = typeof seconds === 'number' && refusals[code].sentence.includes('again in {seconds} s') ? seconds : undefined
   }
 
   get row(): Row {

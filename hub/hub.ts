@@ -9,6 +9,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Logger } from 'pino'
 import { Access, type AccessParts, type Revise } from './access/access.ts'
+import { Bans } from './access/bans.ts'
 import { Clones } from './access/clones.ts'
 import { algorithmsKnown } from './access/jwt.ts'
 import { addressIn } from './access/peer.ts'
@@ -90,7 +91,13 @@ export async function startHub({ settings, log, clock = systemClock, onFatal }: 
 
   const metrics = new Metrics()
   const wheel = new Wheel(clock)
-  const admission = new Admission(settings, clock)
+  const bans: Bans = new Bans({
+    clock,
+    wheel,
+    isProxy: (address) => admission.peers.trusts(address),
+    audit: (action, target, by, detail) => void access.audit(action, target, by, detail).catch(onAccessFailure),
+  })
+  const admission = new Admission(settings, clock, bans)
   const retained = new Retained()
   for (const message of store.retainedAtStart) retained.set(message)
 
@@ -122,6 +129,7 @@ export async function startHub({ settings, log, clock = systemClock, onFatal }: 
       const device = await registerDevice(id, said, devices, store)
       if (device !== undefined) access.onDescribed(device)
     },
+    takesClaims: settings.allowClaims,
     ...foreignersOf(settings),
     rates: {
       messagesPerSecond: settings.identityRate,
@@ -130,6 +138,7 @@ export async function startHub({ settings, log, clock = systemClock, onFatal }: 
     },
     tagsOf: async (id) => (await store.device(id))?.tags ?? {},
     assertAnonymous: (peer) => admission.assertAnonymous(peer),
+    bans,
     revise,
     reviseConnected,
     needsAdmin: admission.needsAdmin,
@@ -162,6 +171,12 @@ export async function startHub({ settings, log, clock = systemClock, onFatal }: 
   const router = new Router(new TopicTree(), retained, store.journal, devices, clock, metrics)
   const sessions: Sessions = new Sessions(store, router, wheel, clock, metrics, {
     principalOf: (owner, clientId) => access.principalOf(owner, clientId),
+    maySurvive(clientId, owner) {
+      const survives = owner !== '' || settings.allowAnonymous !== 'nobody'
+      if (!survives)
+        log.warn({ client: clientId }, 'the session of a client without credentials ends: --allow-anonymous lets nobody in without')
+      return survives
+    },
     onTakenOver: ({ clientId, principal }, from, to) =>
       clones.takenOver(clientId, principal.owner, addressIn(from.address), addressIn(to.address)),
     onOnline: (session) => presence.onOnline(session.clientId),
@@ -183,7 +198,15 @@ export async function startHub({ settings, log, clock = systemClock, onFatal }: 
     keepAliveMaxSeconds: settings.keepAliveMaxSeconds,
     methods,
     authenticate: (presented) => access.authenticate(presented),
-    principalOfUser: (username, clientId) => access.principalOfUser(username, clientId),
+    principalOfUser: (username, clientId, address) => access.principalOfUser(username, clientId, address),
+    newcomers: {
+      assertMayCome(key, device, address) {
+        bans.assertFree(address)
+        access.provisioning.assertMayClaim(key, device, address)
+      },
+      claim: (key, device, address) => access.provisioning.claim(key, device, address),
+    },
+    onRefused: (failure) => access.onRefused(failure),
   })
   const json = new JsonEngine({
     router,
@@ -212,6 +235,7 @@ export async function startHub({ settings, log, clock = systemClock, onFatal }: 
   const api = {
     store,
     access,
+    clones,
     dataFolder: settings.data,
     router,
     devices,
@@ -250,7 +274,13 @@ export async function startHub({ settings, log, clock = systemClock, onFatal }: 
   })
   const welcome = () => ({ hub: { version, durability: store.durability, startedAt }, now: clock.now() })
   const upgrades = new Upgrades(http1, http2, { engine, json, feed, admission, assertRoom, welcome })
-  const ports = new Ports({ settings, log, wheel, peers: admission.peers, mqtt: mqttTaker(engine, admission, assertRoom), http1, http2 })
+  const ports = new Ports({
+    ...{ settings, log, wheel, peers: admission.peers, mqtt: mqttTaker(engine, admission, assertRoom), http1, http2 },
+    isShutOut: (socket) => admission.isShutOut(socket),
+    onCertificateRefused: (socket, proof) => {
+      access.onRefused({ who: '', from: addressIn(admission.peers.nameOf(socket)), code: 'bad-credentials', proof })
+    },
+  })
   const tlsMaterial = async () => {
     certificates = await openCertificates(settings, log, clock)
     certificates.onChange((material) => ports.show(material))

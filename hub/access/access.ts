@@ -1,18 +1,18 @@
 // Everything about who may come in, joined: what the hub asks of it, and whom it tells that somebody may stay no longer.
 import type { KeyObject } from 'node:crypto'
-import type { Device, DeviceId, Tags } from '../../devices/device.ts'
+import type { Device, DeviceChange, DeviceId, Tags } from '../../devices/device.ts'
 import type { Identity } from '../../devices/identity.ts'
 import { type RuleLimits, readRules } from '../../devices/permissions.ts'
-import type { Clock } from '../clock.ts'
 import { Refusal } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { Principal as SessionPrincipal } from '../session/principal.ts'
 import type { AccessStore } from '../store/access.ts'
 import type { Wheel } from '../wheel.ts'
 import { type AllowanceRates, Allowances } from './allowance.ts'
-import { Authenticator, type Foreigners, type Presented, type Proven } from './authenticator.ts'
-import { Callback, type CallbackOptions } from './callback.ts'
+import { Authenticator, type Presented, type Proven } from './authenticator.ts'
+import type { AuthenticationFailure, Bans } from './bans.ts'
 import type { CertificateNaming } from './certificate.ts'
+import { Claims } from './claims.ts'
 import type { Credential, Owner } from './credential.ts'
 import { type Actor, Credentials, type EndOfCredential } from './credentials.ts'
 import { DeviceTypes, standardRole } from './device-types.ts'
@@ -20,8 +20,8 @@ import { DisabledDevices } from './disabled-devices.ts'
 import { Endings } from './endings.ts'
 import { FailureLog } from './failure-log.ts'
 import { Failures } from './failures.ts'
+import { type ForeignersParts, foreignersOf } from './foreigners.ts'
 import { Groups } from './groups.ts'
-import { type JwtIssuer, Jwts } from './jwt.ts'
 import { Operators } from './operators/operators.ts'
 import type { User } from './operators/user.ts'
 import { PasswordLogins } from './password-logins.ts'
@@ -35,9 +35,8 @@ import { hubSecret } from './secret.ts'
 /** Looks at everyone who is connected, and closes those for whom it gives a refusal. */
 export type Revise = (revise: (principal: SessionPrincipal) => Refusal | undefined) => void
 
-export interface AccessParts {
+export interface AccessParts extends ForeignersParts {
   readonly store: AccessStore
-  readonly clock: Clock
   readonly wheel: Wheel
   readonly certificateNaming: CertificateNaming
   /** The name of the hub's own CA; undefined while it has none. */
@@ -47,12 +46,12 @@ export interface AccessParts {
   tagsOf(id: DeviceId): Promise<Tags>
   /** Throws the `Refusal` for who may not come without credentials. */
   assertAnonymous(peer: Peer): void
-  /** Puts a device on record. */
-  register(id: DeviceId, said: { readonly type: string | null; readonly tags: Tags }): Promise<void>
-  /** Others who know whom the hub does not. */
-  readonly jwt: JwtIssuer | undefined
-  readonly callback: CallbackOptions | undefined
+  /** Puts a device on record, and describes it. */
+  register(id: DeviceId, said: DeviceChange): Promise<void>
+  /** Devices without any secret may be claimed by people. */
+  readonly takesClaims: boolean
   readonly rates: AllowanceRates
+  readonly bans: Bans
   readonly revise: Revise
   /** The same of those who are connected now. */
   readonly reviseConnected: Revise
@@ -60,8 +59,6 @@ export interface AccessParts {
   readonly needsAdmin: boolean
   /** There are users whom the hub knows by a method of MQTT 5 alone. */
   readonly hasOtherUsers: boolean
-  /** Something could not be written; what it was about goes on. */
-  onFailure(error: unknown): void
   /** A record of the disk that opens nothing, in a sentence. */
   onUnreadable(sentence: string): void
 }
@@ -75,15 +72,6 @@ export interface AsIf {
 
 const ruleLimits: RuleLimits = limits
 
-/** Errors: for an issuer or a service that cannot be used safely. */
-function foreignersOf({ jwt, callback, clock, onFailure }: AccessParts): Foreigners {
-  const asked = callback === undefined ? undefined : new Callback(callback, clock, onFailure)
-  return {
-    ...(jwt === undefined ? {} : { ofToken: new Jwts(jwt, clock, onFailure) }),
-    ...(asked === undefined ? {} : { ofPassword: (presented: Presented) => asked.prove(presented) }),
-  }
-}
-
 export class Access {
   readonly credentials: Credentials
   readonly roles: Roles
@@ -91,7 +79,9 @@ export class Access {
   readonly groups: Groups
   readonly disabled: DisabledDevices
   readonly provisioning: Provisioning
+  readonly claims: Claims
   readonly operators: Operators
+  readonly bans: Bans
   readonly #parts: AccessParts
   readonly #authenticator: Authenticator
   readonly #principals: PrincipalParts
@@ -108,6 +98,7 @@ export class Access {
   private constructor(parts: AccessParts, key: KeyObject) {
     const { store, clock, wheel, certificateNaming, hasDevice, assertAnonymous, needsAdmin, onFailure, onUnreadable } = parts
     this.#parts = parts
+    this.bans = parts.bans
     const passwords = new Passwords()
     this.groups = new Groups(store, clock)
     this.types = new DeviceTypes({
@@ -146,6 +137,7 @@ export class Access {
       clock,
       isDevice: hasDevice,
       register: parts.register,
+      onRefused: (failure) => this.onRefused(failure),
     })
     this.#endings = new Endings(clock, wheel, (nowMs) => this.#onEnding(nowMs))
     for (const [what, names] of [
@@ -160,6 +152,11 @@ export class Access {
       onUnreadable(`The device type ${name} cannot be read, so its devices are as those without a type.`)
     this.#failures = new FailureLog(store, clock, onFailure)
     const failures = new Failures(clock)
+    this.claims = new Claims({
+      ...{ isOpen: parts.takesClaims, key, credentials: this.credentials, failures, clock, register: parts.register },
+      audit: (action, target, by, detail) => this.audit(action, target, by, detail),
+      onRefused: (failure) => this.onRefused(failure),
+    })
     this.operators = new Operators({
       ...{ store, key, clock, wheel, passwords, failures, needsAdmin, onFailure },
       hasRole: (name) => this.roles.find(name) !== undefined,
@@ -168,7 +165,7 @@ export class Access {
         this.#revise(({ identity }) => (identity.credential === credential ? new Refusal('login-ended', { why }) : undefined)),
       onRole: (user) => this.#onUserRole(user),
       onShutOut: (name, why) => this.#onShutOut(name, why),
-      onRefused: (failure) => this.#failures.add(failure),
+      onRefused: (failure) => this.onRefused(failure),
     })
     this.#authenticator = new Authenticator({
       credentials: this.credentials,
@@ -184,7 +181,7 @@ export class Access {
       certificateNaming,
       ownIssuer: parts.ownIssuer,
       foreigners: foreignersOf(parts),
-      onRefused: (failure) => this.#failures.add(failure),
+      onRefused: (failure) => this.onRefused(failure),
     })
   }
 
@@ -193,17 +190,20 @@ export class Access {
    * Errors: the `Refusal` for who may not come in.
    */
   authenticate(presented: Presented, orNobody = false): Principal | Promise<Principal> {
-    const clientId = presented.clientId ?? ''
+    const { clientId = '', address } = presented
+    this.bans.assertFree(address)
     const identity = this.#authenticator.authenticate(presented, orNobody)
-    if (identity instanceof Promise) return identity.then((found) => this.#principal(found, clientId))
-    return this.#principal(identity, clientId)
+    if (identity instanceof Promise) return identity.then((found) => this.#letIn(found, clientId, address))
+    return this.#letIn(identity, clientId, address)
   }
 
   /** A user who has proven himself by a method of MQTT 5. */
-  principalOfUser(name: string, clientId: string): Principal {
+  principalOfUser(name: string, clientId: string, address: string): Principal {
+    this.bans.assertFree(address)
     if (this.operators.users.find(name)?.disabled === true) throw new Refusal('authentication-failed', { detail: 'the user is disabled' })
     const identity = this.#user(name)
     this.#principals.assertClientId(identity, clientId)
+    this.bans.letIn(address)
     return new Principal(identity, clientId, this.#principals)
   }
 
@@ -276,6 +276,12 @@ export class Access {
     return store.write([], [{ at: clock.now(), who, from, action, target, outcome: 'done', detail }])
   }
 
+  /** Whoever looked at the proof. */
+  onRefused(failure: AuthenticationFailure): void {
+    this.#failures.add(failure)
+    this.bans.failed(failure)
+  }
+
   /** Everything that lets the device in is gone, and who came by it is closed. It may be let in anew. */
   async forgetDevice(device: DeviceId, by: Actor): Promise<void> {
     await this.credentials.revokeAll({ is: 'device', name: device }, by)
@@ -284,9 +290,15 @@ export class Access {
 
   async stop(): Promise<void> {
     this.#endings.stop()
+    this.bans.stop()
     await this.#failures.stop()
     await this.credentials.stop()
     await this.operators.stop()
+  }
+
+  #letIn(identity: Identity, clientId: string, address: string): Principal | Promise<Principal> {
+    if (identity.credential !== undefined) this.bans.letIn(address)
+    return this.#principal(identity, clientId)
   }
 
   #principal(identity: Identity, clientId: string): Principal | Promise<Principal> {

@@ -3,11 +3,13 @@
 import type { Tags } from '../../devices/device.ts'
 import type { Identity } from '../../devices/identity.ts'
 import type { Clock } from '../clock.ts'
-import { Refusal, type RefusalCode } from '../errors.ts'
+import { Refusal } from '../errors.ts'
+import type { AuthenticationFailure } from './bans.ts'
 import { type CertificateNaming, type PeerCertificate, proofOf } from './certificate.ts'
 import { isClientIdOf, possibleOwners } from './client-id.ts'
 import type { Credential } from './credential.ts'
 import type { Credentials } from './credentials.ts'
+import { isCookie } from './operators/cookie.ts'
 import type { PasswordLogins } from './password-logins.ts'
 import type { Peer } from './peer.ts'
 import type { Roles } from './roles.ts'
@@ -62,7 +64,7 @@ export interface AuthenticatorParts {
   readonly ownIssuer: () => string | undefined
   readonly foreigners: Foreigners
   /** Told of each authentication that failed, for the audit log. `who` is never a secret. */
-  readonly onRefused: (failure: { readonly who: string; readonly from: string; readonly code: RefusalCode }) => void
+  readonly onRefused: (failure: AuthenticationFailure) => void
 }
 
 export class Authenticator {
@@ -89,7 +91,12 @@ export class Authenticator {
   }
 
   #refuse(presented: Presented, error: unknown): never {
-    if (error instanceof Refusal) this.#parts.onRefused({ who: nameOf(presented), from: presented.address, code: error.code })
+    if (error instanceof Refusal) {
+      const { code } = error
+      // Who tries one client identifier after another has credentials; who is wrong in them may have a new client identifier each time.
+      const proof = code === 'client-id-not-yours' ? `${presented.clientId}` : proofIn(presented)
+      this.#parts.onRefused({ who: nameOf(presented), from: presented.address, code, proof })
+    }
     throw error
   }
 
@@ -101,9 +108,15 @@ export class Authenticator {
     if (password !== undefined) return this.#byPassword(presented, username, password)
     if (username !== undefined && this.#isToken(username)) return this.#byToken(username)
     const loggedIn = presented.cookie === undefined ? undefined : this.#parts.ofCookie?.(presented.cookie)
-    if (loggedIn !== undefined) return loggedIn // one that is over is no lie: browsers send what they were given
+    if (loggedIn !== undefined) return loggedIn
+    this.#noteCookie(presented)
     if (certificate !== undefined) return this.#byCertificate(certificate)
     return 'anonymous' // a user name alone proves nothing, and is no lie: many clients are given one for no reason
+  }
+
+  /** One that is over is no lie: browsers send what they were given. One that the hub never made is a guess. */
+  #noteCookie({ cookie = '', address: from }: Presented): void {
+    if (cookie !== '' && !isCookie(cookie)) this.#parts.onRefused({ who: '', from, code: 'bad-credentials', proof: cookie })
   }
 
   #isToken(text: string): boolean {
@@ -193,6 +206,12 @@ export class Authenticator {
 
 /** Who presents nothing, where he may not come without. */
 const nobody: Identity = { is: 'anonymous', name: '', role: '', rules: [], tags: {}, credential: undefined, until: undefined }
+
+function proofIn({ username, token, password, certificate }: Presented): string {
+  return [username, token, password === undefined ? undefined : Buffer.from(password).toString('base64'), certificate?.fingerprint256].join(
+    '\0',
+  )
+}
 
 /** Who says to be, as far as that is no secret. */
 function nameOf({ username, clientId }: Presented): string {

@@ -10,6 +10,12 @@ export interface CloneAlert {
   readonly addresses: readonly [string, string]
 }
 
+/** What is shown of it beside the device. */
+export interface ShownAlert extends Pick<CloneAlert, 'clientId' | 'addresses'> {
+  /** Of the last take-over, Unix ms. */
+  readonly at: number
+}
+
 interface Flaps {
   /** Of the last take-over: from whom, to whom. */
   readonly from: string
@@ -30,6 +36,8 @@ export class Clones {
   readonly #clock: Clock
   readonly #tell: (alert: CloneAlert) => void
   readonly #flaps = new Map<string, Flaps>()
+  /** By the device, or by the client identifier of somebody without credentials. */
+  readonly #shown = new Map<string, ShownAlert & { readonly endsMs: number }>()
 
   constructor(clock: Clock, tell: (alert: CloneAlert) => void) {
     this.#clock = clock
@@ -49,5 +57,23 @@ export class Clones {
     this.#flaps.set(clientId, { from, to, turns, atMs: nowMs, toldMs: isTold ? nowMs : toldMs })
     keepNewest(this.#flaps, limits.clonesWatched)
     if (isTold) this.#tell({ clientId, owner, addresses: [from, to] })
+    if (turns >= turnsTold) this.#show(deviceOf(clientId, owner), { clientId, addresses: [from, to], at: this.#clock.now() }, nowMs)
   }
+
+  /** Of a device whose session was taken to and fro within the last hour. */
+  alertOf(device: string): ShownAlert | undefined {
+    const shown = this.#shown.get(device)
+    return shown !== undefined && shown.endsMs > this.#clock.monotonic() ? shown : undefined
+  }
+
+  #show(device: string, alert: ShownAlert, nowMs: number): void {
+    this.#shown.delete(device)
+    this.#shown.set(device, { ...alert, endsMs: nowMs + tellAgainMs })
+    keepNewest(this.#shown, limits.clonesWatched)
+  }
+}
+
+/** A device may have several client identifiers, which begin with its id. */
+function deviceOf(clientId: string, owner: string): string {
+  return owner.startsWith('device/') ? owner.slice('device/'.length) : clientId
 }

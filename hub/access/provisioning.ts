@@ -5,6 +5,7 @@ import type { Clock } from '../clock.ts'
 import { Refusal } from '../errors.ts'
 import { limits as allLimits } from '../limits.ts'
 import type { AccessStore } from '../store/access.ts'
+import type { AuthenticationFailure } from './bans.ts'
 import type { Actor, Created, Credentials } from './credentials.ts'
 import { bodyOf, faultOf, isMatch, type KeptKey, type ProvisioningKey, readKey, type WantedKey } from './provisioning-key.ts'
 import { isToken, makeToken, tokenHash } from './token.ts'
@@ -18,6 +19,8 @@ export interface ProvisioningParts {
   readonly isDevice: (id: DeviceId) => boolean
   /** Puts a device on record; one that is there already stays as it is. */
   readonly register: (id: DeviceId, said: { readonly type: string | null; readonly tags: Tags }) => Promise<void> | void
+  /** Told of a key that is none, or none now. */
+  readonly onRefused: (failure: AuthenticationFailure) => void
   readonly limits?: typeof allLimits
 }
 
@@ -90,11 +93,7 @@ export class Provisioning {
    * was lost on its way is revoked by an operator, and then the device may come again. Errors: `Refusal`.
    */
   async claim(secret: string, deviceId: string, address: string): Promise<Created> {
-    const entry = isToken(secret, 'mrp_') ? this.#hashes.get(tokenHash(this.#parts.key, secret)) : undefined
-    if (entry === undefined || !this.#isValid(entry)) throw new Refusal('bad-credentials')
-    const shown = JSON.stringify(deviceId.slice(0, 64))
-    if (!isDeviceId(deviceId)) throw new Refusal('device-id-invalid', { id: shown })
-    this.#assertMayCome(entry.kept.key, deviceId)
+    const entry = this.#entryFor(secret, deviceId, address)
     this.#coming.add(deviceId)
     this.#use(entry, -1)
     try {
@@ -105,6 +104,23 @@ export class Provisioning {
     } finally {
       this.#coming.delete(deviceId)
     }
+  }
+
+  /** As `claim` would, and nothing is used up by it. Errors: `Refusal`. */
+  assertMayClaim(secret: string, deviceId: string, address: string): void {
+    this.#entryFor(secret, deviceId, address)
+  }
+
+  #entryFor(secret: string, deviceId: string, from: string): Entry {
+    const shown = JSON.stringify(deviceId.slice(0, 64))
+    const entry = isToken(secret, 'mrp_') ? this.#hashes.get(tokenHash(this.#parts.key, secret)) : undefined
+    if (entry === undefined || !this.#isValid(entry)) {
+      this.#parts.onRefused({ who: isDeviceId(deviceId) ? `device/${deviceId}` : '', from, code: 'bad-credentials', proof: secret })
+      throw new Refusal('bad-credentials')
+    }
+    if (!isDeviceId(deviceId)) throw new Refusal('device-id-invalid', { id: shown })
+    this.#assertMayCome(entry.kept.key, deviceId)
+    return entry
   }
 
   #assertMayCome({ pattern, registers, usesLeft }: ProvisioningKey, deviceId: DeviceId): void {
@@ -150,4 +166,9 @@ export class Provisioning {
     const audit = { at, who, from, action: `provisioning.${done}`, target: `provisioning/${id}`, outcome: 'done', detail: '' } as const
     return this.#parts.store.write([{ kind, id, body }], [audit])
   }
+}
+
+/** What a device is told of its token, over whatever wire. */
+export function tokenAnswer(device: DeviceId, { credential: { until }, secret }: Created): object {
+  return { device, token: secret, ...(until === undefined ? {} : { until }) }
 }

@@ -2,13 +2,13 @@
 import { createHmac, type KeyObject, randomBytes } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 
-/** What a token is for: a device or a program proves who it is, or a device meets the hub for the first time. */
-export type TokenPrefix = 'mrg_' | 'mrp_'
+/** What a token is for: a device or a program proves who it is, or a device meets the hub for the first time, by a key or to be claimed. */
+export type TokenPrefix = 'mrg_' | 'mrp_' | 'mrc_'
 
 const randomByteCount = 32
 const checkLength = 6
 /** A prefix that scanners of source code can look for, 43 characters of base64url, and 6 of a checksum. */
-const shape = /^mr[gp]_[A-Za-z0-9_-]{49}$/
+const shape = /^mr[gpc]_[A-Za-z0-9_-]{49}$/
 export const tokenLength = 4 + 43 + checkLength
 
 export function makeToken(prefix: TokenPrefix): string {
@@ -24,7 +24,7 @@ export function isToken(text: string, prefix: TokenPrefix): boolean {
 
 /** Somebody meant it for a token, be it whole or not: it is never taken for a user name, and never logged. */
 export function isLikeToken(text: string): boolean {
-  return text.startsWith('mrg_') || text.startsWith('mrp_')
+  return /^mr[gpc]_/.test(text)
 }
 
 /** CRC-32, as the checksums of other makers' tokens: it finds slips of the hand and proves nothing. */

@@ -47,6 +47,9 @@ const deviceAnswer = object({
   metadata: metadataSchema,
   holds: holdsSchema,
   refusals: mapOf(integer(), { description: 'What was refused to it since the hub started, by reason' }),
+  alert: orNull(object({ clientId: string(), addresses: array(string()), at: number({ description: 'Unix ms, the last time' }) }), {
+    description: 'Two addresses took its session from each other within the last hour: is there a copy of it?',
+  }),
   connection: orNull(object({ clientId: string(), transport: string(), address: string(), sinceMs: number() })),
 })
 
@@ -159,14 +162,15 @@ export function deviceRoutes(app: FastifyInstance, parts: ApiParts): void {
 }
 
 function answerOf(device: Device, parts: ApiParts): object {
-  const { sessions, metrics } = parts
+  const { sessions, metrics, clones } = parts
   const presence = onlineSession(sessions, device.id)?.presence
   const connection =
     presence?.at === 'online'
       ? { clientId: device.id, transport: presence.connection.transport, address: presence.connection.address, sinceMs: presence.sinceMs }
       : null
+  const alert = clones.alertOf(device.id) ?? null
   const refusals = metrics.refusedTo(`device/${device.id}`)
-  return { ...device, connected: connection !== null, connection, refusals, holds: holdsFor(device.id, parts) }
+  return { ...device, connected: connection !== null, connection, alert, refusals, holds: holdsFor(device.id, parts) }
 }
 
 function changeIn(body: unknown): DeviceChange {

@@ -2,6 +2,7 @@
 import type { X509Certificate } from 'node:crypto'
 import type { DeviceId } from '../../devices/device.ts'
 import type { Access } from '../access/access.ts'
+import type { Clones } from '../access/clones.ts'
 import type { Clock } from '../clock.ts'
 import { Refusal, type RefusalCode } from '../errors.ts'
 import type { Figures, Metrics } from '../metrics.ts'
@@ -15,6 +16,7 @@ import type { Store } from '../store/store.ts'
 export interface ApiParts {
   readonly store: Store
   readonly access: Access
+  readonly clones: Pick<Clones, 'alertOf'>
   /** Where the store lives, and beside it what is on its way in. */
   readonly dataFolder: string
   readonly router: Router

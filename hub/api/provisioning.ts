@@ -1,6 +1,8 @@
 // First contact: keys that many devices share, and the token that each gets for one.
 import type { FastifyInstance } from 'fastify'
 import type { Tags } from '../../devices/device.ts'
+import { pollSeconds } from '../access/claims.ts'
+import { tokenAnswer } from '../access/provisioning.ts'
 import type { ProvisioningKey, WantedKey } from '../access/provisioning-key.ts'
 import { Refusal } from '../errors.ts'
 import { array, boolean, mapOf, number, object, optional, orNull, string } from '../schema.ts'
@@ -28,8 +30,14 @@ const wantedDescription = [
   '`from` and `until` (Unix ms). A device that knows the key gets a token of its own, once, from `POST /v1/provision`.',
 ].join(' ')
 
+const provisionDescription = [
+  'The body is `{"device":"pump-7","key":"mrp_…"}`. A device that has a credential gets none. On a hub with `--allow-claims` a device without a key',
+  'says `{"device":"pump-7"}`, shows `claim` to people, and asks again every `pollSeconds` with `{"device":"pump-7","secret":"mrc_…"}`: 202 until',
+  'somebody has accepted it, then its token; once more within a minute, and then the token before is revoked. Nothing of it outlives a restart.',
+].join(' ')
+
 export function provisioningRoutes(app: FastifyInstance, { access }: ApiParts): void {
-  const { provisioning } = access
+  const { provisioning, claims } = access
   const answerOf = (key: ProvisioningKey) => ({ ...key, until: key.until ?? null })
 
   app.get(
@@ -81,23 +89,36 @@ export function provisioningRoutes(app: FastifyInstance, { access }: ApiParts): 
     '/v1/provision',
     {
       schema: {
-        summary: 'Get a token for a device, by a provisioning key',
-        description: 'The body is `{"device":"pump-7","key":"mrp_…"}`. A device that has a credential gets none.',
+        summary: 'Get a token for a device, by a provisioning key or by being claimed',
+        description: provisionDescription,
         response: {
           200: object({ device: string(), token: string(), until: optional(unixMs) }),
+          202: object({
+            claim: string({ description: 'The code that the device shows to people' }),
+            secret: optional(string({ description: 'By which it asks again; said this once' })),
+            until: unixMs,
+            pollSeconds: number(),
+          }),
           400: problemSchema,
           401: problemSchema,
           403: problemSchema,
+          410: problemSchema,
+          503: problemSchema,
         },
       },
     },
-    async (request) => {
-      const { device, key } = objectIn(Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0))
-      if (typeof device !== 'string' || typeof key !== 'string') {
-        throw new Refusal('request-invalid', { detail: 'the body is {"device":…,"key":…}' })
-      }
-      const { secret } = await provisioning.claim(key, device, actorOf(request).from)
-      return { device, token: secret }
+    async (request, reply) => {
+      const { device, key, secret } = objectIn(Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0))
+      const isText = typeof device === 'string' && [key, secret].every((one) => one === undefined || typeof one === 'string')
+      if (!isText) throw new Refusal('request-invalid', { detail: 'the body is {"device":…}, with "key" or "secret"' })
+      const { from } = actorOf(request)
+      reply.header('cache-control', 'no-store')
+      if (typeof key === 'string') return tokenAnswer(device, await provisioning.claim(key, device, from))
+      const asked = typeof secret === 'string' ? await claims.poll(device, secret, from) : claims.begin(device, from)
+      if ('token' in asked) return { device, token: asked.token }
+      reply.code(202).header('retry-after', pollSeconds)
+      const { claim, until } = asked.claim
+      return { claim, until, pollSeconds, ...('secret' in asked ? { secret: asked.secret } : {}) }
     },
   )
 }

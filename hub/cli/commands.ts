@@ -1,7 +1,9 @@
 // Every command of `mooring`: what help, completion and `main.ts` go by.
 import { adminGroup } from './admin.ts'
 import { auditCommand } from './audit.ts'
+import { bansGroup } from './bans.ts'
 import { caGroup } from './ca.ts'
+import { claimsGroup } from './claims.ts'
 import type { Outline } from './command.ts'
 import { completionCommand } from './completion.ts'
 import { credentialsGroup } from './credentials.ts'
@@ -68,10 +70,12 @@ export const commands: Readonly<Record<string, Entry>> = {
   groups: groupsGroup,
   credentials: credentialsGroup,
   ca: caGroup,
+  claims: claimsGroup,
   keys: keysGroup,
   users: usersGroup,
   roles: rolesGroup,
   explain: explainCommand,
+  bans: bansGroup,
   audit: auditCommand,
   admin: adminGroup,
   pub: pubCommand,

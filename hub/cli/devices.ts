@@ -23,6 +23,7 @@ interface DeviceInFull extends Device {
   readonly lastRefusal: { readonly at: number; readonly topic: string; readonly sentence: string } | null
   readonly metadata: Readonly<Record<string, unknown>>
   readonly holds: { readonly metrics: Readonly<Record<string, { readonly unit?: string }>> | null }
+  readonly alert: { readonly at: number; readonly addresses: readonly string[] } | null
   readonly connection: { readonly transport: string; readonly address: string; readonly sinceMs: number } | null
 }
 
@@ -94,7 +95,7 @@ const show = define({
       await print(terminal, `${JSON.stringify(device)}\n`)
       return exitCodes.done
     }
-    const { connection, lastRefusal } = device
+    const { connection, lastRefusal, alert } = device
     const about: [string, Cell][] = [
       ['id', device.id],
       ['name', device.name],
@@ -109,6 +110,8 @@ const show = define({
       ['created', timeOf(device.createdAt)],
     ]
     if (lastRefusal !== null) about.push(['last refusal', `${timeOf(lastRefusal.at)} ${lastRefusal.topic}: ${lastRefusal.sentence}`])
+    if (alert !== null)
+      about.push(['alert', `${timeOf(alert.at)} ${alert.addresses.join(' and ')} take it from each other: is there a copy?`])
     const latest = Object.entries(device.latest).map(([metric, { at, value }]): Cell[] => {
       const { unit } = device.holds.metrics?.[metric] ?? {}
       return [metric, JSON.stringify(value) + (unit === undefined ? '' : ` ${unit}`), timeOf(at)]
@@ -199,7 +202,7 @@ function orNull(text: string): string | null {
 }
 
 /** Neither = nor : may be in the name of a tag. Errors: `UsageError`. */
-function tagIn(text: string): [name: string, value: string] {
+export function tagIn(text: string): [name: string, value: string] {
   const [, name, value] = /^([^=:]+)[=:](.*)$/s.exec(text) ?? []
   if (name === undefined || value === undefined) throw new UsageError(`--tag takes NAME=VALUE, not ${text}`)
   return [name, value]

@@ -61,6 +61,7 @@ export class Progress {
 
 /** `1,234,567 points`, `12.3 MB`. */
 export function amount(count: number, unit: Unit): string {
-  if (unit !== 'bytes') return `${Math.round(count).toLocaleString('en-US')} ${unit}`
+  const rounded = Math.round(count)
+  if (unit !== 'bytes') return `${rounded.toLocaleString('en-US')} ${rounded === 1 ? unit.slice(0, -1) : unit}`
   return count < 1e6 ? `${(count / 1e3).toFixed(1)} kB` : `${(count / 1e6).toFixed(1)} MB`
 }

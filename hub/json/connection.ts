@@ -166,6 +166,7 @@ export class JsonConnection implements FollowingConnection, OpenConnection, Wait
 
   /** It is known who comes, or why he may not; then what came meanwhile. */
   #identified(open: () => void): void {
+    this.#releaseReading(hold.identity) // also of one that is closed: a WebSocket waits for its peer's goodbye
     if (this.#state.is === 'closed') return
     const unread = this.#unread ?? []
     this.#unread = undefined
@@ -175,7 +176,6 @@ export class JsonConnection implements FollowingConnection, OpenConnection, Wait
       this.#fail(error)
       return
     }
-    this.#releaseReading(hold.identity)
     for (const { text, bytes } of unread) this.onText(text, bytes)
   }
 

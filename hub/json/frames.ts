@@ -71,7 +71,9 @@ export function readFrame(text: string, assumed?: 'publish'): ReadFrame {
   try {
     value = JSON.parse(text)
   } catch (error) {
-    throw invalid(`it is not JSON (${(error as Error).message})`)
+    // The message of JSON.parse quotes the text, which may be a hello with a token, and what is refused is logged.
+    const position = /at position \d+/.exec((error as Error).message)?.[0]
+    throw invalid(position === undefined ? 'it is not JSON' : `it is not JSON, ${position}`)
   }
   return frameOf(value, assumed)
 }

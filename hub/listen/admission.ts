@@ -1,9 +1,11 @@
 // Who may open a connection now. Identity comes later; until then the address decides.
 
 import type { IncomingHttpHeaders } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Bans } from '../access/bans.ts'
 import { networkOf } from '../access/failures.ts'
 import { keepNewest } from '../access/oldest.ts'
-import { isLoopback, type Peer } from '../access/peer.ts'
+import { addressIn, isLoopback, type Peer } from '../access/peer.ts'
 import type { Clock } from '../clock.ts'
 import type { Settings } from '../config.ts'
 import { Refusal } from '../errors.ts'
@@ -15,11 +17,13 @@ export class Admission {
   /** Whose address a connection has. */
   readonly peers: Peers
   readonly #clock: Clock
+  readonly #bans: Pick<Bans, 'size' | 'isShutOut' | 'assertFree'>
   /** How many connections each network may still open, and when that was counted, monotonic ms. */
   readonly #comings = new Map<string, { readonly left: number; readonly atMs: number }>()
 
-  constructor(settings: Settings, clock: Clock) {
+  constructor(settings: Settings, clock: Clock, bans: Pick<Bans, 'size' | 'isShutOut' | 'assertFree'>) {
     this.#settings = settings
+    this.#bans = bans
     this.#clock = clock
     this.peers = new Peers(settings.trustedProxy)
   }
@@ -27,6 +31,16 @@ export class Admission {
   /** One more device connection beside `open` others. Errors: `too-many-connections`. */
   assertRoom(open: number): void {
     if (open >= limits.connections) throw new Refusal('too-many-connections', { limit: limits.connections })
+  }
+
+  /** Closed before a byte of it is read. */
+  isShutOut(socket: Socket): boolean {
+    return this.#bans.size > 0 && this.#bans.isShutOut(addressIn(this.peers.nameOf(socket)))
+  }
+
+  /** Of a request for a connection. Errors: `address-banned`. */
+  assertFree(address: string): void {
+    this.#bans.assertFree(address)
   }
 
   /** One more connection from there. This machine is not counted. Errors: `connection-rate-exceeded`. */

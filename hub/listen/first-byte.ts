@@ -41,11 +41,13 @@ export function protocolOf(bytes: Buffer): Protocol | 'torn' | undefined {
 export class FirstByte {
   readonly #wheel: Wheel
   readonly #peers: Peers
+  readonly #isShutOut: (socket: Socket) => boolean
   readonly #arrivals = new Set<Arrival>()
 
-  constructor(wheel: Wheel, peers: Peers) {
+  constructor(wheel: Wheel, peers: Peers, isShutOut: (socket: Socket) => boolean) {
     this.#wheel = wheel
     this.#peers = peers
+    this.#isShutOut = isShutOut
   }
 
   /**
@@ -85,6 +87,10 @@ export class FirstByte {
       arrival.expectsHeader = false
       if (header.is === 'whole') {
         if (header.peer !== undefined) this.#peers.speaksFor(arrival.socket, header.peer)
+        if (this.#isShutOut(arrival.socket)) {
+          arrival.socket.destroy()
+          return
+        }
         rest = bytes.subarray(header.bytes)
         arrival.said = rest
       }

@@ -17,9 +17,11 @@ import { cookieIn } from '../access/operators/cookie.ts'
 import { authorizationOf, certificateOf, isTls } from '../access/peer.ts'
 import type { Principal } from '../access/principal.ts'
 import { auditRoutes } from '../api/audit.ts'
+import { banRoutes } from '../api/bans.ts'
 import { bucketRoutes } from '../api/buckets.ts'
 import { certificateRoutes } from '../api/certificates.ts'
 import { chartRoutes } from '../api/chart.ts'
+import { claimRoutes } from '../api/claims.ts'
 import { credentialRoutes } from '../api/credentials.ts'
 import { typeRoutes } from '../api/device-types.ts'
 import { deviceRoutes } from '../api/devices.ts'
@@ -190,7 +192,9 @@ export async function createHttpServers(parts: HttpParts): Promise<HttpServers> 
   typeRoutes(app, api)
   groupRoutes(app, api)
   provisioningRoutes(app, api)
+  claimRoutes(app, api)
   auditRoutes(app, api)
+  banRoutes(app, api)
   loginRoutes(app, api)
   secondFactorRoutes(app, api)
   userRoutes(app, api)
@@ -294,7 +298,7 @@ function dashboardFiles(app: FastifyInstance, folder: string, { metrics }: ApiPa
 function sendProblem(reply: FastifyReply, refusal: Refusal): void {
   const problem = problemOf(refusal)
   const isStopping = refusal.code === 'shutting-down'
-  if (refusal.row.retry) reply.header('retry-after', isStopping ? reconnectAfterSeconds() : 1)
+  if (refusal.row.retry) reply.header('retry-after', isStopping ? reconnectAfterSeconds() : (refusal.againInSeconds ?? 1))
   if (problem.status === 401) reply.header('www-authenticate', 'Bearer realm="Mooring"') // RFC 9110 section 11.6.1
   abandonBody(reply.request, reply)
   reply.code(problem.status)

@@ -27,6 +27,10 @@ export interface PortsParts {
   readonly log: Logger
   readonly wheel: Wheel
   readonly peers: Peers
+  /** Who may not come at all now. */
+  readonly isShutOut: (socket: Socket) => boolean
+  /** Told of a certificate that is refused; by its SHA-256. */
+  readonly onCertificateRefused: (socket: Socket, fingerprint: string) => void
   readonly mqtt: Taker
   readonly http1: HttpServer
   readonly http2: Http2Server
@@ -52,7 +56,7 @@ export class Ports {
 
   constructor(parts: PortsParts) {
     this.#parts = parts
-    this.#firstByte = new FirstByte(parts.wheel, parts.peers)
+    this.#firstByte = new FirstByte(parts.wheel, parts.peers, parts.isShutOut)
     this.#plain = { mqtt: parts.mqtt, http: givenTo(parts.http1), http2: givenTo(parts.http2) }
   }
 
@@ -92,10 +96,10 @@ export class Ports {
   }
 
   #front(material: TlsMaterial | undefined, protocols: readonly string[], onSecure: Taker): Taker {
-    const { peers, log } = this.#parts
+    const { peers, log, onCertificateRefused } = this.#parts
     if (material === undefined) return refuse
     const asksForCertificate = material.ca !== undefined
-    const front = new TlsFront(material, { protocols, asksForCertificate, peers, log, onSecure })
+    const front = new TlsFront(material, { protocols, asksForCertificate, peers, log, onCertificateRefused, onSecure })
     this.#fronts.push(front)
     return (socket) => front.take(socket)
   }
@@ -121,11 +125,12 @@ export class Ports {
   }
 
   async #listen(port: number, flag: string, takers: Takers): Promise<Listener> {
-    const { settings, peers } = this.#parts
+    const { settings, peers, isShutOut } = this.#parts
     const [only, ...others] = Object.values(takers) as Taker[]
     // Where one protocol is served to whoever comes, nothing stands between the socket and who takes it.
     const isDirect = only !== undefined && others.length === 0 && !peers.trusting
-    const onConnection = isDirect ? only : (socket: Socket) => this.#firstByte.tell(socket, takers)
+    const take = isDirect ? only : (socket: Socket) => this.#firstByte.tell(socket, takers)
+    const onConnection = (socket: Socket) => (isShutOut(socket) ? refuse(socket) : take(socket))
     const server = createServer({ noDelay: true, keepAlive: true, keepAliveInitialDelay: probeAfterMs }, onConnection)
     server.maxConnections = limits.connections
     server.listen(port, settings.listen, limits.acceptQueue)

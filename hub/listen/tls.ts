@@ -17,6 +17,7 @@ export interface TlsOptions {
   readonly asksForCertificate: boolean
   readonly peers: Peers
   readonly log: Logger
+  onCertificateRefused(socket: TLSSocket, fingerprint: string): void
   /** The handshake is done; `alpnProtocol` is false when the client named none. */
   onSecure(socket: TLSSocket): void
 }
@@ -33,7 +34,7 @@ export class TlsFront {
   readonly #waiting = new Set<Socket>()
   #underWay = 0
 
-  constructor(material: TlsMaterial, { protocols, asksForCertificate, peers, log, onSecure }: TlsOptions) {
+  constructor(material: TlsMaterial, { protocols, asksForCertificate, peers, log, onCertificateRefused, onSecure }: TlsOptions) {
     this.#server = createServer({
       ...secureOptions(material),
       ALPNProtocols: [...protocols],
@@ -44,7 +45,9 @@ export class TlsFront {
     this.#server.on('secureConnection', (socket) => {
       this.#onHandshakeEnd()
       // By `rejectUnauthorized` Node would turn away also those that have none.
-      if (asksForCertificate && !socket.authorized && socket.getPeerX509Certificate() !== undefined) {
+      const shown = asksForCertificate && !socket.authorized ? socket.getPeerX509Certificate() : undefined
+      if (shown !== undefined) {
+        onCertificateRefused(socket, shown.fingerprint256)
         log.info({ address: peers.nameOf(socket) }, `the certificate of a client is refused: ${socket.authorizationError}`)
         socket.on('error', ignoreError)
         socket.destroy()

@@ -1,6 +1,6 @@
 // WebSockets, by an upgrade of HTTP/1.1 (RFC 6455) and by an extended CONNECT of HTTP/2 (RFC 8441): subprotocol `mqtt` carries MQTT,
 // `mooring.json` the JSON protocol, `mooring.live` the dashboard's view. The only import of ws.
-import type { IncomingMessage, Server } from 'node:http'
+import type { IncomingMessage, OutgoingHttpHeaders, Server } from 'node:http'
 import type { Http2Server, Http2ServerRequest, ServerHttp2Stream } from 'node:http2'
 import type { Duplex } from 'node:stream'
 import { WebSocket, WebSocketServer } from 'ws'
@@ -197,7 +197,9 @@ export class Upgrades {
     const path = pathOf(request)
     const offered = (headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim())
     this.#admission.assertOrigin(headers.origin, headers.host, isTls(request.socket))
-    this.#admission.assertRate(this.#admission.peers.addressOf(request))
+    const address = this.#admission.peers.addressOf(request)
+    this.#admission.assertFree(address)
+    this.#admission.assertRate(address)
     const endpoint = this.#endpoints.find(({ paths }) => paths.has(path))
     if (endpoint === undefined) throw new Refusal('not-found', { path })
     const subprotocol = endpoint.subprotocols.find((name) => offered.includes(name))
@@ -318,14 +320,21 @@ function overStream(stream: ServerHttp2Stream, maxPayload: number): WebSocket {
 function refuseUpgrade(socket: Duplex, refusal: Refusal): void {
   const problem = problemOf(refusal)
   const body = JSON.stringify(problem)
-  socket.end(
-    `HTTP/1.1 ${problem.status} ${problem.title}\r\nConnection: close\r\nContent-Type: application/problem+json\r\nContent-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
-  )
+  const head = [
+    `HTTP/1.1 ${problem.status} ${problem.title}`,
+    'Connection: close',
+    'Content-Type: application/problem+json',
+    `Content-Length: ${Buffer.byteLength(body)}`,
+    ...(refusal.row.retry ? [`Retry-After: ${refusal.againInSeconds ?? 1}`] : []),
+  ]
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`)
 }
 
 function refuseConnect(stream: ServerHttp2Stream, refusal: Refusal): void {
   const problem = problemOf(refusal)
-  stream.respond({ ':status': problem.status, 'content-type': 'application/problem+json' })
+  const headers: OutgoingHttpHeaders = { ':status': problem.status, 'content-type': 'application/problem+json' }
+  if (refusal.row.retry) headers['retry-after'] = `${refusal.againInSeconds ?? 1}`
+  stream.respond(headers)
   stream.end(JSON.stringify(problem), () => stream.close())
 }
 

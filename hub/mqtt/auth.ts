@@ -1,5 +1,6 @@
 // AUTH, and the exchange it serves: MQTT 5 sections 3.15 and 4.12. A client that names a method in CONNECT proves who it is before CONNACK
 // (reason code 0x18), and may do so again while it is connected (0x19). What the bytes of an exchange mean is the method's to know.
+import { randomUUID } from 'node:crypto'
 import { Refusal } from '../errors.ts'
 import { limits } from '../limits.ts'
 import { type AuthPacket, encodeAuth } from './codec.ts'
@@ -84,7 +85,7 @@ export function authenticate(connection: MqttConnection, name: string, data: Buf
   const authentication = new Authentication(method)
   connection.authentication = authentication
   connection.authenticating(admit)
-  answer(connection, authentication, authentication.begin(data))
+  step(connection, authentication, () => authentication.begin(data))
 }
 
 export function onAuth(connection: MqttConnection, packet: AuthPacket): void {
@@ -93,12 +94,28 @@ export function onAuth(connection: MqttConnection, packet: AuthPacket): void {
   if (packet.authenticationMethod !== authentication.method.name) {
     throw protocolError('AUTH names another method than CONNECT') //  5: [MQTT-4.12.0-5], [MQTT-4.12.1-1]
   }
-  if (packet.reasonCode !== again) answer(connection, authentication, authentication.next(packet.authenticationData))
+  if (packet.reasonCode !== again) step(connection, authentication, () => authentication.next(packet.authenticationData))
   else {
     if (state.is === 'authenticating') throw protocolError('the authentication before CONNACK goes on with 0x18') //  5: [MQTT-4.12.0-3]
     if (authentication.underWay) throw protocolError('a re-authentication is under way and goes on with 0x18')
-    answer(connection, authentication, authentication.begin(packet.authenticationData))
+    step(connection, authentication, () => authentication.begin(packet.authenticationData))
   }
+}
+
+/** What fails is told, as every authentication is: one who guesses here has no advantage over others. */
+function step(connection: MqttConnection, authentication: Authentication, take: () => AuthenticationStep): void {
+  let taken: AuthenticationStep
+  try {
+    taken = take()
+  } catch (error) {
+    if (error instanceof Refusal) {
+      const { engine, peer } = connection
+      // Each exchange has numbers of its own, so a wrong password is presented in another way each time.
+      engine.onRefused({ who: authentication.username ?? '', from: peer.address, code: error.code, proof: randomUUID() })
+    }
+    throw error
+  }
+  answer(connection, authentication, taken)
 }
 
 function answer(connection: MqttConnection, { method }: Authentication, step: AuthenticationStep): void {

@@ -75,7 +75,7 @@ export class PacketReader {
    */
   version: ProtocolVersion | 0 = 0
   #stage: Stage = 0
-  readonly #handler: PacketHandler
+  #handler: PacketHandler
   #held: HeldPacket | undefined = undefined
   /** What came behind a CONNECT that waits; see `pause`. */
   #rest: Buffer | undefined = undefined
@@ -115,6 +115,11 @@ export class PacketReader {
       at += packetBytes
     }
     if (this.#paused && at < chunk.length) this.#rest = Buffer.concat([this.#rest ?? none, chunk.subarray(at)])
+  }
+
+  /** Somebody else takes the packets from the next one on. From inside a callback. */
+  handOver(handler: PacketHandler): void {
+    this.#handler = handler
   }
 
   /** What follows is kept and not looked at until `resume`. From inside a callback; whoever pauses also pauses the wire, which bounds it. */

@@ -9,6 +9,7 @@ import { authenticate, type Proof } from './auth.ts'
 import { type Connack, type ConnectPacket, encodeConnack } from './codec.ts'
 import type { MqttConnection } from './connection.ts'
 import { asksForCursors } from './cursors.ts'
+import { keyIn, meet } from './newcomer.ts'
 import { assertPayloadFormat } from './publish.ts'
 
 /** A session of MQTT 3.x that is not clean has no expiry of its own; the hub's bound is one. */
@@ -24,8 +25,13 @@ export function onConnect(connection: MqttConnection, packet: ConnectPacket): vo
     const { authenticationMethod: method, authenticationData: data } = packet
     // From whatever address it comes.
     authenticate(connection, method, data, (proof) => {
-      admit(connection, packet, engine.principalOfUser(proof.username, packet.clientId), proof)
+      admit(connection, packet, engine.principalOfUser(proof.username, packet.clientId, connection.peer.address), proof)
     })
+    return
+  }
+  const key = keyIn(packet)
+  if (key !== undefined) {
+    meet(connection, packet, key)
     return
   }
   const principal = engine.authenticate({

@@ -1,7 +1,6 @@
 // One MQTT connection: its states, its packets, its keep-alive, its closing. What each packet means stands in a file of its own.
 import type { Message, QoS } from '../../devices/message.ts'
 import { addressIn, type Peer } from '../access/peer.ts'
-import type { Principal } from '../access/principal.ts'
 import { Refusal } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { Route } from '../routing/router.ts'
@@ -42,6 +41,8 @@ import type { Wire } from './wire.ts'
 export type State =
   | { readonly is: 'waiting-for-connect' }
   | { readonly is: 'authenticating'; readonly admit: (proof: Proof) => void }
+  /** It is let in to be told its token, and has no session. */
+  | { readonly is: 'newcomer' }
   | { readonly is: 'connected'; readonly session: Session }
   | { readonly is: 'closed'; readonly why: string }
 
@@ -350,27 +351,33 @@ export class MqttConnection implements PacketHandler, AcknowledgingConnection, W
     this.#become({ is: 'authenticating', admit })
   }
 
-  /** Who comes is not known yet: nothing behind CONNECT is looked at until then. The deadline of CONNECT stays. */
-  identifying(principal: Promise<Principal>, admit: (principal: Principal) => void): void {
+  /** What decides whether it may come is not known yet: nothing further is looked at until then. The deadline of CONNECT stays. */
+  identifying<T>(found: Promise<T>, admit: (found: T) => void): void {
     this.#reader.pause()
     this.holdReading(hold.identity)
-    principal.then(admit).then(
+    found.then(admit).then(
       () => this.#identified(),
       (error: unknown) => this.#identified(error),
     )
   }
 
   #identified(error?: unknown): void {
+    this.releaseReading(hold.identity) // also of one that is closed: its peer's goodbye is read, or a WebSocket waits for it
     if (this.#state.is === 'closed') return
     try {
       if (error !== undefined) throw error
-      this.releaseReading(hold.identity)
       this.#reader.resume()
     } catch (failure) {
       this.#fail(failure)
       return
     }
     this.#mindPressure()
+  }
+
+  /** The deadline of CONNECT stays. */
+  met(newcomer: PacketHandler): void {
+    this.#reader.handOver(newcomer)
+    this.#become({ is: 'newcomer' })
   }
 
   connected(session: Session): void {
@@ -407,7 +414,7 @@ export class MqttConnection implements PacketHandler, AcknowledgingConnection, W
     this.engine.metrics.refused(why.code, this.#state.is === 'connected' ? this.#state.session.principal.owner : undefined)
     this.#reader.stop()
     const reasonCode = why.row.mqtt
-    if (this.#state.is === 'connected') {
+    if (this.#state.is === 'connected' || this.#state.is === 'newcomer') {
       if (this.version === 5) this.sayWithReason(why.message, (reason) => encodeDisconnect(reasonCode, reason))
     } else if ((why.code === 'version-unsupported' || this.#reader.version !== 0) && hasConnackCode(this.version, reasonCode)) {
       this.sayWithReason(why.message, (reasonString) => encodeConnack(this.version, { sessionPresent: false, reasonCode, reasonString }))

@@ -1,6 +1,8 @@
 // What all MQTT connections share: the parts of the hub they talk to, and the list of who is connected.
 import type { Logger } from 'pino'
 import type { Presented } from '../access/authenticator.ts'
+import type { AuthenticationFailure } from '../access/bans.ts'
+import type { Created } from '../access/credentials.ts'
 import type { Principal } from '../access/principal.ts'
 import type { Clock } from '../clock.ts'
 import type { Refusal } from '../errors.ts'
@@ -29,7 +31,14 @@ export interface EngineParts {
   /** Who comes, by what CONNECT presents or the wire knows. Errors: the `Refusal` for who may not come in. Asked once for each connection. */
   authenticate(presented: Presented): Principal | Promise<Principal>
   /** Who has proven to be this user by one of the methods. */
-  principalOfUser(username: string, clientId: string): Principal
+  principalOfUser(username: string, clientId: string, address: string): Principal
+  /** Devices that come by a provisioning key. Errors of both: the `Refusal` for one that may not. */
+  readonly newcomers: {
+    assertMayCome(key: string, device: string, address: string): void
+    claim(key: string, device: string, address: string): Promise<Created>
+  }
+  /** By one of the methods. */
+  onRefused(failure: AuthenticationFailure): void
 }
 
 export class Engine {
@@ -44,6 +53,8 @@ export class Engine {
   readonly methods: EngineParts['methods']
   readonly authenticate: EngineParts['authenticate']
   readonly principalOfUser: EngineParts['principalOfUser']
+  readonly newcomers: EngineParts['newcomers']
+  readonly onRefused: EngineParts['onRefused']
   readonly turn = new Turn()
   readonly connections = new Set<MqttConnection>()
 
@@ -59,6 +70,8 @@ export class Engine {
     this.methods = parts.methods
     this.authenticate = parts.authenticate
     this.principalOfUser = parts.principalOfUser
+    this.newcomers = parts.newcomers
+    this.onRefused = parts.onRefused
   }
 
   /** Closes those for whom it gives a refusal, and those who have lost a subscription by it. */

@@ -142,6 +142,7 @@ export class Session implements Timed, Member, Waiter {
   revised(revise: (principal: Principal) => Refusal | undefined): Refusal | undefined {
     const { permissions } = this.principal
     const why = revise(this.principal)
+    if (why !== undefined) this.#sessions.leaveToOwner(this) // a will is published when it is closed, and asked about then
     if (why !== undefined || this.principal.permissions === permissions) return why
     for (const filter of this.subscriptions.keys()) {
       if (!this.maySubscribe(filter)) return new Refusal('not-allowed', { action: 'subscribe to', topic: filter })

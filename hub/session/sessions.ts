@@ -18,6 +18,8 @@ import { publishWill } from './will.ts'
 export interface SessionWatcher {
   /** Whom a session of an earlier run belongs to now. */
   principalOf(owner: string, clientId: string): Principal
+  /** False for a session of an earlier run that nobody may take up any more; it ends, with whatever was said of its will. */
+  maySurvive(clientId: string, owner: string): boolean
   onOnline(session: Session, connection: Connection): void
   /** Another connection has come for it. */
   onTakenOver(session: Session, from: Connection, to: Connection): void
@@ -104,8 +106,13 @@ export class Sessions {
   reviseAway(revise: (principal: Principal) => Refusal | undefined): void {
     for (const session of this.#sessions.values()) {
       if (session.presence.at !== 'away' || revise(session.principal) === undefined) continue
-      session.principal = this.#watcher.principalOf(session.principal.owner, session.clientId)
+      this.leaveToOwner(session)
     }
+  }
+
+  /** Who came by something that has ended may do from now on what is left to whom the session belongs. */
+  leaveToOwner(session: Session): void {
+    session.principal = this.#watcher.principalOf(session.principal.owner, session.clientId)
   }
 
   find(clientId: string): Session | undefined {
@@ -149,7 +156,10 @@ export class Sessions {
       this.#sessions.set(record.clientId, session)
       // A wall clock that was set back must not keep it for longer than it asked.
       const awaySeconds = Math.max(0, nowMs - record.awayMs) / 1000
-      if (record.will !== undefined || awaySeconds >= record.expirySeconds) due.set(session, awaySeconds)
+      if (!this.#watcher.maySurvive(record.clientId, record.owner)) {
+        session.will = undefined
+        due.set(session, Number.POSITIVE_INFINITY)
+      } else if (record.will !== undefined || awaySeconds >= record.expirySeconds) due.set(session, awaySeconds)
       else this.#wheel.arm(session, record.expirySeconds - awaySeconds)
     }
     this.#countMax = this.#sessions.size

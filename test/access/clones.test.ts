@@ -33,6 +33,12 @@ test('a session taken to and fro between two addresses is told once an hour; one
     move('b', 'a')
   }
   assert.equal(alerts.length, 2)
+  assert.deepEqual(clones.alertOf('pump-7')?.addresses, ['b', 'a'])
+  clock.advance(3599)
+  move('b', 'a')
+  assert.ok(clones.alertOf('pump-7'))
+  clock.advance(2)
+  assert.equal(clones.alertOf('pump-7'), undefined)
 })
 
 test('time between take-overs makes them moves of one device', () => {
@@ -62,4 +68,8 @@ test('over the wire: the audit log names both', async (t) => {
     (await found()).map(({ target, detail }) => [target, detail]),
     [['client/copied', 'its session is taken in turn from 127.0.0.1 and 127.0.0.2']],
   )
+  const shown = async (device: string) => ((await hub.get(`/v1/devices/${device}`)) as { alert: { addresses: string[] } | null }).alert
+  for (const device of ['copied', 'alone']) await hub.post(`/v1/devices/${device}/telemetry`, { t: 1 })
+  assert.deepEqual((await shown('copied'))?.addresses, ['127.0.0.2', '127.0.0.1'])
+  assert.equal(await shown('alone'), null)
 })

@@ -24,6 +24,7 @@ function open(t: TestContext, store = new MemoryAccessStore()) {
     register: async (id, { type, tags }) => {
       devices.set(id, `${type} ${JSON.stringify(tags)}`)
     },
+    onRefused: () => {},
     limits: { ...limits, provisioningKeys: 3 },
   })
   return { store, credentials, devices, provisioning, ...time }

@@ -1,4 +1,4 @@
-// mooring credentials, keys, roles, explain, audit, as processes against a hub: who is let in by what they make, and what is said of it.
+// mooring credentials, keys, roles, explain, audit, bans, claims, as processes against a hub: who is let in by what they make, and what is said of it.
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -90,7 +90,7 @@ test('a key opens a hub that lets in nobody, by the variable, by a file, by an o
   assert.equal((await run(t, ['devices', '--url', hub.url, '--key', admin])).code, 0)
   assert.equal((await as('mrg_other', ['devices', '--key-file', file])).code, 0, 'an option wins over the variable')
   const row = 'device,metric,time,value\r\nd,n,2026-01-02T03:04:05.000Z,1\r\n'
-  assert.deepEqual(await as(admin, ['import', '--format', 'csv'], row), { code: 0, stdout: '', stderr: 'mooring: stored 1 points.\n' })
+  assert.deepEqual(await as(admin, ['import', '--format', 'csv'], row), { code: 0, stdout: '', stderr: 'mooring: stored 1 point.\n' })
   assert.equal((await as(admin, ['export', '--device', 'd'])).stdout, row)
   assert.equal((await as(admin, ['sql', 'SELECT id FROM devices', '--csv'])).stdout, 'id\r\nd\r\n')
   assert.equal((await as(admin, ['pub', 'a', '1'])).code, 0)
@@ -220,4 +220,42 @@ test('a new credential with a role, and what makes no sense', async (t) => {
     assert.deepEqual([found.code, found.stdout], [code, ''], args.join(' '))
     assert.match(found.stderr, sentence, args.join(' '))
   }
+})
+
+test('bans: who guessed is listed, and let in again', async (t) => {
+  const hub = await startHub(t, { trustedProxy: ['127.0.0.1'] })
+  for (let at = 0; at < 31; at++)
+    await fetch(`${hub.url}/v1/hub`, { headers: { 'x-forwarded-for': '198.51.100.7', authorization: `Bearer guess-${at}` } })
+  const as = (...args: string[]) => run(t, ['bans', ...args, '--url', hub.url])
+  const list = await as()
+  assert.match(list.stdout, /^address +since +until +failures +refused\n-.*\n198\.51\.100\.7 +20\d\d-\S+ +20\d\d-\S+ +31 +0\n/)
+  assert.equal(JSON.parse((await as('list', '--json')).stdout).bans[0].failures, 31)
+  assert.deepEqual(await as('lift', '198.51.100.7'), { code: 0, stdout: '', stderr: 'mooring: 198.51.100.7 may come again.\n' })
+  const again = await as('lift', '198.51.100.7')
+  assert.deepEqual([again.code, again.stdout], [1, ''])
+  assert.match(again.stderr, /is not shut out/)
+})
+
+test('claims: a device that waits is listed, accepted or refused by its code', async (t) => {
+  const hub = await startHub(t, { allowClaims: true })
+  const come = async (device: string, secret?: string) => {
+    const response = await hub.post('/v1/provision', { device, secret })
+    return { status: response.status, ...((await response.json()) as { claim: string; secret: string; token?: string; code?: string }) }
+  }
+  const as = (...args: string[]) => run(t, ['claims', ...args, '--url', hub.url])
+  const [pump, fan] = [await come('pump-7'), await come('fan-7')]
+  const list = await as()
+  assert.match(
+    list.stdout,
+    new RegExp(`^code +device +address +since +until +accepted\\n-.*\\n${pump.claim} +pump-7 +127\\.0\\.0\\.1 +20.* +no\\n`),
+  )
+  const accepted = await as('accept', pump.claim, '--type', 'pump', '--tag', 'site=north')
+  assert.deepEqual([accepted.code, accepted.stderr], [0, 'mooring: pump-7 at 127.0.0.1 is let in when it asks the next time.\n'])
+  assert.match((await come('pump-7', pump.secret)).token ?? '', /^mrg_/)
+  assert.deepEqual(((await hub.get('/v1/devices/pump-7')) as { tags: object }).tags, { site: 'north' })
+  assert.equal((await as('refuse', fan.claim)).stderr, 'mooring: fan-7 at 127.0.0.1 is refused.\n')
+  assert.equal((await come('fan-7', fan.secret)).code, 'claim-ended')
+  const unknown = await as('accept', fan.claim)
+  assert.equal(unknown.code, 1)
+  assert.match(unknown.stderr, /No device waits with the claim/)
 })

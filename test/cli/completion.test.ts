@@ -67,6 +67,8 @@ for (const [shell, completeIn] of Object.entries(shells)) {
     assert.deepEqual(found('s'), ['sql', 'status', 'sub'])
     assert.deepEqual(found('devices', ''), ['create', 'delete', 'disable', 'enable', 'list', 'set', 'show'])
     assert.deepEqual(found('devices', 's'), ['set', 'show'])
+    assert.deepEqual(found('bans', ''), ['lift', 'list'])
+    assert.deepEqual(found('claims', ''), ['accept', 'list', 'refuse'])
     assert.deepEqual(found('devices', '--t'), ['--tag', '--type'])
     assert.deepEqual(found('devices', 'set', 'pump-1', '--n'), ['--name'])
     assert.deepEqual(found('devices', '--g'), ['--group'])

@@ -41,6 +41,18 @@ test('the welcome says who the client is, what it may count on, and where it goe
   assert.equal(again.welcome.resumed, false)
 })
 
+test('a hello that is torn is refused by a sentence that quotes nothing of it: it is logged, and may hold a token', async (t) => {
+  for (const [frame, detail] of [
+    ['{"is":"hello","token":mrg_A', 'The frame is refused: it is not JSON.'],
+    ['mrg_A', 'The frame is refused: it is not JSON.'],
+    ['{"is":"hello","token":"mrg_A', 'The frame is refused: it is not JSON, at position 28.'],
+  ] as const) {
+    const client = await dialJson(t, hub)
+    client.say(frame)
+    assert.equal((await client.next(['error'])).detail, detail)
+  }
+})
+
 test('whoever does not begin with a hello that can be granted is told why, and the socket closes', async (t) => {
   const half = JSON.parse('"\\ud800"') as string
   const refused: readonly [object | string, string, number][] = [

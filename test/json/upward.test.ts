@@ -32,6 +32,7 @@ async function makeEngine(t: TestContext): Promise<JsonEngine> {
   const router = new Router(new TopicTree(), new Retained(), store.journal, devices, clock, metrics)
   const sessions = new Sessions(store, router, wheel, clock, metrics, {
     principalOf: () => anybody,
+    maySurvive: () => true,
     onTakenOver: () => {},
     onOnline: () => {},
     onAway: () => {},

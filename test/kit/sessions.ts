@@ -26,6 +26,7 @@ export async function makeSessions(t: TestContext, durability: Durability, folde
   const router = new Router(new TopicTree(), new Retained(), store.journal, devices, clock, metrics)
   const sessions = new Sessions(store, router, new Wheel(clock), clock, metrics, {
     principalOf: () => anybody,
+    maySurvive: () => true,
     onTakenOver: () => {},
     onOnline: () => {},
     onAway: () => {},

@@ -3,15 +3,19 @@
 import assert from 'node:assert/strict'
 import { request } from 'node:http'
 import { after, type TestContext, test } from 'node:test'
+import { Bans } from '../../hub/access/bans.ts'
 import { isLoopback } from '../../hub/access/peer.ts'
 import { type Settings, settingsWith } from '../../hub/config.ts'
 import { Refusal } from '../../hub/errors.ts'
 import { limits } from '../../hub/limits.ts'
 import { Admission } from '../../hub/listen/admission.ts'
+import { newTime } from '../access/kit.ts'
 import { HandClock } from '../kit/clock.ts'
 import { startHub, type TestHub } from '../kit/hub.ts'
 import { dial } from '../kit/mqtt.ts'
 
+const time = newTime({ after } as unknown as TestContext)
+const noBans = new Bans({ ...time, isProxy: () => false, audit: () => {} })
 const kind = { after } as unknown as TestContext
 const [standard, closed, open] = await Promise.all([
   startHub(kind, { allowOrigin: ['https://tools.example'] }),
@@ -113,7 +117,7 @@ test('with --allow-anonymous=nobody a client without credentials is refused on e
 })
 
 test('loopback means this machine, in both families and with a port behind it', () => {
-  const admission = (allowAnonymous: Settings['allowAnonymous']) => new Admission(settingsWith({ allowAnonymous }), new HandClock())
+  const admission = (allowAnonymous: Settings['allowAnonymous']) => new Admission(settingsWith({ allowAnonymous }), new HandClock(), noBans)
   const here = ['127.0.0.1', '127.9.9.9:1234', '::1', '[::1]:1234', '::ffff:127.0.0.1', '::ffff:127.0.0.1:1234']
   const elsewhere = ['10.0.0.1', '192.168.1.7:1883', '::ffff:10.0.0.1', 'fe80::1', '', '128.0.0.1']
   for (const address of here) {
@@ -129,7 +133,7 @@ test('loopback means this machine, in both families and with a port behind it', 
 })
 
 test('connections: one more than the limit is not let in', () => {
-  const admission = new Admission(settingsWith({}), new HandClock())
+  const admission = new Admission(settingsWith({}), new HandClock(), noBans)
   admission.assertRoom(limits.connections - 1)
   assert.throws(
     () => admission.assertRoom(limits.connections),
@@ -139,7 +143,7 @@ test('connections: one more than the limit is not let in', () => {
 
 test('an address may open so many connections at once, and so many a second; a network of IPv6 is one, and this machine is not counted', () => {
   const clock = new HandClock()
-  const admission = new Admission(settingsWith({}), clock)
+  const admission = new Admission(settingsWith({}), clock, noBans)
   const { connectionsPerAddress: most, connectionsPerAddressSecond: perSecond } = limits
   const isRefused = (address: string) => {
     try {

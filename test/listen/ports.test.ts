@@ -258,6 +258,11 @@ test('a client whose certificate is not of those CAs, or was revoked, is not let
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
   assert.equal(await isLetIn(await authority.issue('pump-8')), true)
+  // It is told as every other proof that was wrong.
+  type Entries = { readonly entries: readonly { readonly detail: string; readonly from: string }[] }
+  const refused = async () => ((await asking.get('/v1/audit?action=authenticate')) as Entries).entries
+  while ((await refused()).length < 2) await new Promise(setImmediate)
+  assert.deepEqual((await refused()).map(({ detail, from }) => `${detail} ${from}`).slice(-2), Array(2).fill('bad-credentials 127.0.0.1'))
 })
 
 test('a new certificate is shown to who comes, and who is there stays', async (t) => {

@@ -95,6 +95,34 @@ test('a session is its owner’s: others are refused on every wire, also after a
   assert.deepEqual(await again.texts(1), ['for the owner'])
 })
 
+test('a session of nobody’s ends at a start that lets nobody in without credentials, and its will is not published', async (t) => {
+  const folder = newFolder(t)
+  const first = await startHub(t, { data: folder })
+  const properties = { sessionExpiryInterval: 600 }
+  const will = { topic: 'gone', payload: Buffer.from('1'), qos: 1, retain: true, properties: { willDelayInterval: 60 } } as const
+  const client = await dial(t, first, 5)
+  await client.connect('nobody in particular', { clean: false, properties, will })
+  await client.subscribe('inbox', { qos: 1 })
+  const made = await giveKey(first, 'somebody', { role: 'operator' })
+  const other = await moorAs(t, first, made, 'somebody', 5, { clean: false, properties })
+  await other.subscribe('inbox', { qos: 1 })
+  client.pullCable()
+  other.pullCable()
+  await first.stop()
+  const closed = await startHub(t, { data: folder, allowAnonymous: 'nobody' })
+  await closed.stop()
+  assert.deepEqual(
+    closed.hub.store.retainedAtStart.map(({ topic }) => topic),
+    [],
+  )
+  const open = await startHub(t, { data: folder })
+  const again = await dial(t, open, 5)
+  assert.equal((await again.connect('nobody in particular', { clean: false })).sessionPresent, false)
+  const survives = await moorAs(t, open, made, 'somebody', 5, { clean: false })
+  assert.equal(survives.connack.sessionPresent, true)
+  assert.deepEqual([...open.hub.store.retainedAtStart], [])
+})
+
 test('the session of a device that was disabled while the hub was down, or whose role is gone, gets nothing', async (t) => {
   const folder = newFolder(t)
   let at = await startHub(t, { data: folder })

@@ -4,7 +4,22 @@ import { after, type TestContext, test } from 'node:test'
 import { startHub } from '../kit/hub.ts'
 import { dialJson, helloJson } from '../kit/json.ts'
 import { dial, moor } from '../kit/mqtt.ts'
-import { allow, answerTo, ask, asPassword, bearer, deny, giveDevice, giveKey, keyWith, moorAs, putRole, setDisabled } from './kit.ts'
+import {
+  allow,
+  answerTo,
+  ask,
+  asPassword,
+  bearer,
+  deny,
+  giveDevice,
+  giveKey,
+  keyWith,
+  type Made,
+  moorAs,
+  putRole,
+  revoke,
+  setDisabled,
+} from './kit.ts'
 
 const hub = await startHub({ after } as unknown as TestContext)
 
@@ -127,6 +142,24 @@ test('a will is asked about again when it fires: the role has changed, the devic
   await listener.subscribe('later/gone')
   await listener.next('publish')
   assert.deepEqual(await ear.heard(), ['later/gone'])
+})
+
+test('a will is asked about when its client is closed because its rights are taken away', async (t) => {
+  const ear = await overhear(t)
+  const will = { topic: 'last/word', payload: Buffer.from('1'), qos: 1, retain: false } as const
+  const given = await keyWith(hub, 'taken', allow(['publish'], 'last/#'))
+  const other = await giveKey(hub, 'taken-over-json', { role: 'taken' })
+  const client = await moorAs(t, hub, given, 'taken', 5, { will })
+  const json = await helloJson(t, hub, { token: other.secret, will: { topic: 'last/frame', text: '1' } })
+  for (const made of [given, other]) await revoke(hub, made)
+  await Promise.all([client.closed, json.closed])
+  assert.deepEqual(await ear.heard(), [])
+  // What its owner may do by another credential is left to it.
+  const two = [await giveDevice(hub, 'keeps'), await giveDevice(hub, 'keeps')]
+  const device = await moorAs(t, hub, two[0] as Made, 'keeps', 5, { will: { ...will, topic: 'devices/keeps/events/gone' } })
+  await revoke(hub, two[0] as Made)
+  await device.closed
+  assert.deepEqual(await ear.heard(), ['devices/keeps/events/gone'])
 })
 
 test('frames of JSON over WebSocket', async (t) => {

@@ -52,7 +52,16 @@ const tries: Readonly<Record<string, { readonly enough: Rule[]; readonly allBut:
   'admin of the hub': { enough: [allow(['admin'], 'hub')], allBut: [[...everything, deny(['admin'], 'hub')], [allow(every, 'devices/#')]] },
 }
 
-const values: Readonly<Record<string, string>> = { id: 'x', metric: 'm', command: 'c', credential: 'c0', name: 'x', key: 'k0' }
+const values: Readonly<Record<string, string>> = {
+  id: 'x',
+  metric: 'm',
+  command: 'c',
+  credential: 'c0',
+  name: 'x',
+  key: 'k0',
+  claim: 'BCDF-GHJK',
+  address: '198.51.100.1',
+}
 const needIn = (route: string) =>
   (needs[route] === 'admin' ? `admin of ${route.includes('/devices/:id') ? 'a device' : 'the hub'}` : needs[route]) as string
 

@@ -34,10 +34,10 @@ function* filesBelow(folder: string): Generator<string> {
 }
 
 /** A hub at its most talkative, which was asked to make files that all may read. */
-async function spawnOpenly(t: TestContext, folder: string) {
+async function spawnOpenly(t: TestContext, folder: string, ...flags: string[]) {
   const before = process.umask(0)
   try {
-    return await spawnHub(t, folder, '--log-level', 'trace', '--https-port', '0', '--mqtts-port', '0')
+    return await spawnHub(t, folder, '--log-level', 'trace', '--https-port', '0', '--mqtts-port', '0', ...flags)
   } finally {
     process.umask(before)
   }
@@ -45,7 +45,7 @@ async function spawnOpenly(t: TestContext, folder: string) {
 
 test('secrets are said once, and nowhere again', { timeout: 60_000 }, async (t) => {
   const folder = join(newFolder(t), 'deep', 'data')
-  const hub = await spawnOpenly(t, folder)
+  const hub = await spawnOpenly(t, folder, '--allow-claims')
   let output = ''
   hub.child.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()))
   const answers: string[] = []
@@ -58,6 +58,19 @@ test('secrets are said once, and nowhere again', { timeout: 60_000 }, async (t) 
   const gone = await giveKey(hub, 'gone')
   const wrong = `${token.secret.slice(0, -4)}AAAA`
   const secrets = [token.secret, key.secret, made.secret, chosen, gone.secret, wrong, 'trombone lantern gravel']
+
+  // First contact, by a key over MQTT and by a claim: what is said there is said there alone.
+  const { secret: shared } = (await ask(hub, 'POST', '/v1/provisioning', { pattern: 'new-*', uses: 2 })) as { secret: string }
+  const newcomer = await dial(t, hub, 5)
+  await newcomer.connect('new-1', { password: Buffer.from(shared), username: 'x' })
+  await newcomer.subscribe('devices/new-1/credential', { qos: 1 })
+  const told = JSON.parse((await newcomer.next('publish')).payload.toString()) as { token: string }
+  const provision = async (body: object) =>
+    (await (await hub.post('/v1/provision', body)).json()) as Record<'claim' | 'secret' | 'token', string>
+  const claim = await provision({ device: 'claimed' })
+  await ask(hub, 'POST', '/v1/claims', { claim: claim.claim })
+  const claimed = await provision({ device: 'claimed', secret: claim.secret })
+  secrets.push(shared, told.token, claim.secret, claimed.token)
 
   // MQTT: right and wrong, at each place where a secret can stand, also where it does not belong.
   await moorAs(t, hub, token, 'dev')

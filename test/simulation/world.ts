@@ -1,6 +1,7 @@
 // A hub, its disk, its clients and time in one process, turned step by step by a seed: no sockets, no threads, no waiting. Whoever holds the
 // seed sees the same again.
 
+import assert from 'node:assert/strict'
 import { mock } from 'node:test'
 import pino from 'pino'
 import type { Message } from '../../devices/message.ts'
@@ -87,6 +88,7 @@ export class World {
     const router = new Router(new TopicTree(), retained, store.journal, devices, clock, metrics)
     const sessions = new Sessions(store, router, wheel, clock, metrics, {
       principalOf: () => anybody,
+      maySurvive: () => true,
       onTakenOver: () => {},
       onOnline: () => {},
       onAway: (session) => this.#left(session.clientId),
@@ -107,6 +109,8 @@ export class World {
       methods: new Map(),
       authenticate: () => anybody,
       principalOfUser: () => anybody,
+      newcomers: { assertMayCome: () => assert.fail('nobody has a key'), claim: () => assert.fail('nobody has a key') },
+      onRefused: () => {},
     })
     return { journal, metrics, wheel, router, sessions, engine }
   }

@@ -19,6 +19,11 @@ export function cookieFor(value: string, isSecure: boolean): string {
   return cookie(value, limits.loginSeconds, isSecure)
 }
 
+/** As those that the hub makes: 256 bits in base64url. */
+export function isCookie(value: string): boolean {
+  return /^[A-Za-z0-9_-]{43}$/.test(value)
+}
+
 /** Takes it away again. */
 export function noCookie(isSecure: boolean): string {
   return cookie('', 0, isSecure)

@@ -5,6 +5,7 @@ import { limits as allLimits } from '../../limits.ts'
 import type { AccessChange, AccessStore, AuditEntry } from '../../store/access.ts'
 import type { Timed, Wheel } from '../../wheel.ts'
 import { tokenHash } from '../token.ts'
+import { isCookie } from './cookie.ts'
 import { membersOf } from './user.ts'
 
 export interface Login {
@@ -36,7 +37,6 @@ export interface LoginsParts {
 }
 
 const kind = 'login'
-const shape = /^[A-Za-z0-9_-]{43}$/
 /** The wheel counts seconds that pass, logins end by the wall clock: when someone sets that, it is noticed within an hour. */
 const lookAgainSeconds = 3600
 /** Records of logins that have ended are removed with whatever ended them, and after this once more: that write may have failed. */
@@ -94,7 +94,7 @@ export class Logins {
 
   /** Whose cookie it is, if he is still logged in by it. It counts as used. */
   use(cookie: string): Login | undefined {
-    if (!shape.test(cookie)) return undefined
+    if (!isCookie(cookie)) return undefined
     const entry = this.#entries.get(this.#hashOf(cookie))
     if (entry === undefined || this.#endOf(entry) <= this.#now) return undefined
     this.#seen(entry)

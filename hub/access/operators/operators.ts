@@ -1,10 +1,11 @@
 // People: logging in and out, and the set-up that makes the first of them; joined here.
 import type { KeyObject } from 'node:crypto'
 import type { Clock } from '../../clock.ts'
-import { Refusal } from '../../errors.ts'
+import { Refusal, refusalBy } from '../../errors.ts'
 import { limits } from '../../limits.ts'
 import type { AccessChange, AccessStore, AuditEntry } from '../../store/access.ts'
 import type { Wheel } from '../../wheel.ts'
+import type { AuthenticationFailure } from '../bans.ts'
 import type { Failures } from '../failures.ts'
 import { PasswordLogins } from '../password-logins.ts'
 import type { Passwords } from '../passwords.ts'
@@ -30,14 +31,8 @@ export interface OperatorsParts {
   readonly onRole: (user: User) => void
   /** Told when a user is disabled or removed. */
   readonly onShutOut: (name: string, why: string) => void
-  readonly onRefused: (failure: Failure) => void
+  readonly onRefused: (failure: AuthenticationFailure) => void
   readonly onFailure: (error: unknown) => void
-}
-
-export interface Failure {
-  readonly who: string
-  readonly from: string
-  readonly code: 'bad-credentials' | 'second-factor-wrong'
 }
 
 interface Besides {
@@ -83,7 +78,8 @@ export class Operators {
     this.logins = new Logins({ store, key, clock, wheel, isConnected, onEnded: onLoginEnded, onFailure }, mayLogIn)
     this.setUp = new SetUp({ store, key, clock, hasAdmin: () => this.users.hasAdmin })
     this.#passwords = new PasswordLogins({ credentials: this.users, passwords, clock, failures })
-    const onWrong = (name: string, from: string) => this.#parts.onRefused({ who: `user/${name}`, from, code: 'second-factor-wrong' })
+    const onWrong = (name: string, from: string, code: string) =>
+      this.#parts.onRefused({ who: `user/${name}`, from, code: 'second-factor-wrong', proof: `${name}\0${code}` })
     this.secondFactors = new SecondFactors({ users: this.users, key, clock, failures, onWrong })
   }
 
@@ -127,7 +123,11 @@ export class Operators {
 
   /** Errors: `set-up-link-invalid`, `user-invalid`. */
   async setUpAdmin(token: string, name: string, password: string, address: string): Promise<LoggedIn> {
-    this.setUp.assertValid(token)
+    const guessed = refusalBy(() => this.setUp.assertValid(token))
+    if (guessed !== undefined) {
+      this.#parts.onRefused({ who: '', from: address, code: guessed.code, proof: token })
+      throw guessed
+    }
     let release = () => {}
     const link = {
       claim: () => {
@@ -149,7 +149,7 @@ export class Operators {
   async #assertRight(name: string, password: string, address: string): Promise<string> {
     const isTooLong = name.length > limits.credentialTextBytes
     const right = isTooLong ? undefined : await this.#passwords.login(name, Buffer.from(password), address)
-    if (right === undefined) throw this.#refused(name, address)
+    if (right === undefined) throw this.#refused(name, address, password)
     return right.id
   }
 
@@ -157,16 +157,16 @@ export class Operators {
     const changes = [this.users.loggedIn(name), ...spent]
     const cookie = await this.logins.begin(name, address, changes, this.#auditOf('login', name, address, by))
     const user = this.users.find(name)
-    if (cookie === undefined || user === undefined || user.disabled) throw this.#refused(name, address)
+    if (cookie === undefined || user === undefined || user.disabled) throw this.#refused(name, address, '')
     const replaced = this.logins.of(name).find(({ credential }) => credential === before)
     if (replaced !== undefined) await this.logins.logOut(replaced, this.#auditOf('logout', name, address))
     return { user, cookie }
   }
 
-  #refused(name: string, from: string): Refusal {
+  #refused(name: string, from: string, password: string): Refusal {
     // A name that nobody has may be a password in the wrong field: it is not written down.
     const who = this.users.find(name) === undefined ? '' : `user/${name}`
-    this.#parts.onRefused({ who, from, code: 'bad-credentials' })
+    this.#parts.onRefused({ who, from, code: 'bad-credentials', proof: `${name}\0${password}` })
     return new Refusal('bad-credentials')
   }
 

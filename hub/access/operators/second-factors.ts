@@ -15,7 +15,7 @@ export interface SecondFactorsParts {
   readonly clock: Clock
   readonly failures: Failures
   /** Told of a wrong code: whoever tried it knows the password. */
-  readonly onWrong: (name: string, address: string) => void
+  readonly onWrong: (name: string, address: string, code: string) => void
 }
 
 interface Begun {
@@ -98,7 +98,7 @@ export class SecondFactors {
     const attempt = failures.beginCode(address, name)
     const step = stepOf(secret, code, clock.now(), after)
     attempt.end(step === undefined)
-    if (step === undefined) throw this.#wrong(name, address)
+    if (step === undefined) throw this.#wrong(name, address, code)
     return step
   }
 
@@ -110,12 +110,12 @@ export class SecondFactors {
     // To compare hashes takes longer or shorter by what was guessed, and tells nothing of the code.
     const isRight = factor.recovery.includes(hash)
     attempt.end(!isRight)
-    if (!isRight) throw this.#wrong(name, address)
+    if (!isRight) throw this.#wrong(name, address, code)
     return { ...factor, recovery: factor.recovery.filter((one) => one !== hash) }
   }
 
-  #wrong(name: string, address: string): Refusal {
-    this.#parts.onWrong(name, address)
+  #wrong(name: string, address: string, code: string): Refusal {
+    this.#parts.onWrong(name, address, code)
     return new Refusal('second-factor-wrong')
   }
 }
