@@ -133,5 +133,6 @@ export function networkOf(address: string): string {
   const groups = head === '' ? [] : head.split(':')
   const after = tail === undefined || tail === '' ? [] : tail.split(':')
   const zeros = tail === undefined ? 0 : 8 - groups.length - after.length
-  return `${[...groups, ...Array<string>(zeros).fill('0'), ...after].slice(0, 4).join(':')}::/64`
+  const first = [...groups, ...Array<string>(zeros).fill('0'), ...after].slice(0, 4)
+  return `${new SocketAddress({ address: `${first.join(':')}::`, family: 'ipv6' }).address}/64` // as people write it (RFC 5952)
 }

@@ -43,13 +43,13 @@ export class Peers {
   /** Address and port, as shown to people. */
   nameOf(socket: Socket): string {
     const peer = this.#peerOf(socket)
-    return peer === undefined ? `${socket.remoteAddress}:${socket.remotePort}` : `${peer.address}:${peer.port}`
+    return peer === undefined ? `${plain(socket.remoteAddress)}:${socket.remotePort}` : `${peer.address}:${peer.port}`
   }
 
   /** The address of who asks, without a port. Empty once the socket is gone. */
   addressOf(request: IncomingMessage): string {
     const { socket } = request
-    const address = this.#peerOf(socket)?.address ?? socket.remoteAddress ?? ''
+    const address = this.#peerOf(socket)?.address ?? plain(socket.remoteAddress)
     return (this.trusts(address) ? forwardedFor(request.headers, (proxy) => this.trusts(proxy)) : undefined) ?? address
   }
 
@@ -63,6 +63,11 @@ export class Peers {
   #peerOf(socket: Socket): Peer | undefined {
     return this.#behind.size === 0 ? undefined : this.#behind.get(endsOf(socket))
   }
+}
+
+/** A socket that listens on `::` shows those of IPv4 as ::ffff:192.0.2.7 (RFC 4291 section 2.5.5.2). */
+function plain(address = ''): string {
+  return address.replace(/^::ffff:(?=\d+\.)/, '')
 }
 
 function endsOf({ remoteAddress, remotePort, localAddress, localPort }: Socket): string {

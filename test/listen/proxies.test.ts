@@ -6,7 +6,7 @@ import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import { type IncomingMessage, request } from 'node:http'
 import http2 from 'node:http2'
-import { connect, type Socket } from 'node:net'
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { after, type TestContext, test } from 'node:test'
 import tls from 'node:tls'
@@ -312,4 +312,19 @@ test('proxies are told by address and by network, in both families', () => {
   }
   const { settings } = readConfiguration(['--trusted-proxy', '10.0.0.7, fd00::/8'], {})
   assert.deepEqual(settings.trustedProxy, ['10.0.0.7', 'fd00::/8'])
+})
+
+test('an address of IPv4 is called so where the hub listens to both families', async (t) => {
+  const server = createServer()
+  server.listen(0, '::ffff:127.0.0.1')
+  await once(server, 'listening')
+  const client = connect((server.address() as AddressInfo).port, '127.0.0.1')
+  t.after(() => {
+    client.destroy()
+    server.close()
+  })
+  const [socket] = (await once(server, 'connection')) as [Socket]
+  assert.equal(socket.remoteAddress, '::ffff:127.0.0.1')
+  assert.equal(new Peers([]).nameOf(socket), `127.0.0.1:${client.localPort}`)
+  socket.destroy()
 })
