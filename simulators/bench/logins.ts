@@ -1,5 +1,5 @@
-// `npm run bench -- logins`: what it costs a hub to find out who comes. A fleet that comes by tokens all at once; and a storm of wrong passwords,
-// each from an address of its own, while others publish and log in.
+// `npm run bench -- logins`: what it costs a hub to find out who comes. A fleet that comes by tokens all at once; and storms of wrong passwords
+// while others publish and log in: from few addresses, and each from one of its own.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -17,15 +17,17 @@ interface LoginOptions {
   readonly help: boolean
   readonly devices: number
   readonly wrongPerSecond: number
+  readonly addresses: number
   readonly seconds: number
 }
 
 const help = `What it costs a hub to find out who comes.
 
-npm run bench -- logins [--devices 10000] [--wrong 5000] [--seconds 10]
+npm run bench -- logins [--devices 10000] [--wrong 5000] [--addresses 20] [--seconds 10]
 
 First all devices come by tokens, as fast as they are let in. Then some of them publish, QoS 1, while others come by their tokens: for a while
-with nobody else there, and for as long with --wrong connections a second that bring a wrong password.`
+with nobody else there; for as long with --wrong connections a second that bring a wrong password, from --addresses that a proxy says; and once
+more with each of them from an address of its own.`
 
 const publishersMax = 100
 const publishEveryMs = 100
@@ -42,24 +44,30 @@ export async function benchLogins(argv: readonly string[]): Promise<void> {
   }
   const folder = mkdtempSync(join(tmpdir(), 'mooring-bench-logins-'))
   const ports = ['--mqtt-port', '0', '--http-port', '0', '--mqtts-port', 'off', '--https-port', 'off']
-  const hub = await startHubProcess([...ports, '--data', folder, '--log-level', 'error'])
+  const proxies = ['--trusted-proxy', '127.0.0.0/8'] // so that the storm can say where it comes from
+  const hub = await startHubProcess([...ports, ...proxies, '--data', folder, '--log-level', 'error'])
   try {
     const tokens = await makeTokens(hub, options.devices)
     console.log(await allAtOnce(hub, tokens))
-    const quiet = await others(hub, tokens, options.seconds, 0)
-    const storm = await others(hub, tokens, options.seconds, options.wrongPerSecond)
-    for (const [name, { wrong, acks, logins, cores }] of [['nobody else', quiet] as const, ['the storm', storm] as const]) {
-      const of = (histogram: Histogram) =>
-        `p50 ${histogram.percentileMs(0.5).toFixed(1)}, p99 ${histogram.percentileMs(0.99).toFixed(1)}, longest ${histogram.maxMs.toFixed(1)} ms`
-      const rate = `${Math.round(wrong / options.seconds)} wrong passwords/s, ${cores.toFixed(2)} cores`
-      console.log(
-        `${name}: ${rate}\n  acknowledgement of a reading: ${of(acks)} (${acks.count})\n  login by token: ${of(logins)} (${logins.count})`,
-      )
+    const { wrongPerSecond, addresses, seconds } = options
+    for (const [name, perSecond, from] of [
+      ['nobody else', 0, 1],
+      [`wrong passwords from ${addresses} addresses`, wrongPerSecond, addresses],
+      ['wrong passwords, each from another address', wrongPerSecond, Number.POSITIVE_INFINITY],
+    ] as const) {
+      const { wrong, acks, logins, cores } = await others(hub, tokens, { seconds, perSecond, addresses: from })
+      console.log(`${name}: ${Math.round(wrong / seconds)} refused a second, ${cores.toFixed(2)} cores`)
+      console.log(`  acknowledgement of a reading: ${wordsOf(acks)}\n  login by token: ${wordsOf(logins)}`)
     }
   } finally {
     await hub.stop()
     rmSync(folder, { recursive: true, force: true })
   }
+}
+
+function wordsOf(histogram: Histogram): string {
+  const [half, most] = [histogram.percentileMs(0.5), histogram.percentileMs(0.99)].map((ms) => ms.toFixed(1))
+  return `p50 ${half}, p99 ${most}, longest ${histogram.maxMs.toFixed(1)} ms (${histogram.count})`
 }
 
 const nameOf = (index: number) => `bench-${index}`
@@ -112,7 +120,13 @@ interface Others {
   readonly cores: number
 }
 
-async function others(hub: HubProcess, tokens: readonly string[], seconds: number, wrongPerSecond: number): Promise<Others> {
+interface Storm {
+  readonly seconds: number
+  readonly perSecond: number
+  readonly addresses: number
+}
+
+async function others(hub: HubProcess, tokens: readonly string[], { seconds, perSecond, addresses }: Storm): Promise<Others> {
   await settled(hub.pid)
   const until = performance.now() + seconds * 1000
   const [acks, logins] = [new Histogram(), new Histogram()]
@@ -120,7 +134,7 @@ async function others(hub: HubProcess, tokens: readonly string[], seconds: numbe
   const connections = await openAll(publishers, (index) => openingOf(hub, tokens, index), nameOf)
   const before = readCpu(hub.pid).seconds
   const [wrong] = await Promise.all([
-    storm(hub, wrongPerSecond, until),
+    storm(hub, perSecond, addresses, until),
     logInAgainAndAgain(hub, tokens, publishers, logins, until),
     ...connections.map((connection, index) => publishUntil(connection, index, (index / publishers) * publishEveryMs, acks, until)),
   ])
@@ -168,14 +182,14 @@ async function logInAgainAndAgain(
 }
 
 /** Resolves with how many were refused. */
-async function storm({ mqtt }: HubProcess, perSecond: number, until: number): Promise<number> {
+async function storm({ mqtt }: HubProcess, perSecond: number, addresses: number, until: number): Promise<number> {
   let [sent, open, refused] = [0, 0, 0]
   const beganAtMs = performance.now()
   while (performance.now() < until && perSecond > 0) {
     const due = ((performance.now() - beganAtMs) / 1000) * perSecond
     for (; sent < due && open < wrongAtATime; sent++) {
       open++
-      void comeWrongly(mqtt, sent).then(() => {
+      void comeWrongly(mqtt, sent, sent % addresses).then(() => {
         open--
         refused++
       })
@@ -185,18 +199,19 @@ async function storm({ mqtt }: HubProcess, perSecond: number, until: number): Pr
   return refused
 }
 
-/** From an address of its own: all of 127.0.0.0/8 is this machine. */
-async function comeWrongly(port: number, at: number): Promise<void> {
-  const localAddress = `127.${1 + ((at >> 16) & 0x7f)}.${(at >> 8) & 0xff}.${1 + (at % 254)}`
-  const socket = connect({ host: '127.0.0.1', port, localAddress, noDelay: true })
+/** `from`: the number of its address, of which there are some 16 million. Over TCP all of them are this machine, in the words of a proxy none is. */
+async function comeWrongly(port: number, at: number, from: number): Promise<void> {
+  const address = `10.${(from >> 16) & 0xff}.${(from >> 8) & 0xff}.${from & 0xff}`
+  const socket = connect({ host: '127.0.0.1', port, noDelay: true })
   socket.on('error', () => {}).resume()
   const credentials: Credentials = { username: nameOf(at % 10_000), password: `guess-${at}` }
-  socket.write(connectPacket(nameOf(at % 10_000), credentials))
+  const header = Buffer.from(`PROXY TCP4 ${address} 127.0.0.1 40000 ${port}\r\n`)
+  socket.write(Buffer.concat([header, connectPacket(nameOf(at % 10_000), credentials)]))
   await new Promise((resolve) => socket.once('close', resolve))
 }
 
 function readLoginOptions(argv: readonly string[]): LoginOptions {
-  const options = { help: false, devices: 10_000, wrongPerSecond: 5000, seconds: 10 }
+  const options = { help: false, devices: 10_000, wrongPerSecond: 5000, addresses: 20, seconds: 10 }
   for (let at = 0; at < argv.length; at++) {
     const word = argv[at]!
     const count = () => {
@@ -207,6 +222,7 @@ function readLoginOptions(argv: readonly string[]): LoginOptions {
     if (word === '--help' || word === '-h') options.help = true
     else if (word === '--devices') options.devices = count()
     else if (word === '--wrong') options.wrongPerSecond = count()
+    else if (word === '--addresses') options.addresses = count()
     else if (word === '--seconds') options.seconds = count()
     else throw new ArgumentError(`There is no option ${word}; --help lists them.`)
   }
