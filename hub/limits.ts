@@ -118,8 +118,8 @@ const table = {
   ],
   // ── how sockets arrive ──
   acceptQueue: [
-    4096,
-    'connections that the system holds until the loop takes them, as many as Linux allows; who finds no room tries again a second later',
+    511,
+    'connections that the system holds until the loop takes all of them in one turn, for which others wait: with 4096 over 1 s. Past it one tries again a second later',
   ],
   proxyHeaderBytes: [2 * KiB, 'a PROXY header with its fields; without them it has 52 bytes, and what a proxy adds of a certificate fits'],
   handshakeSeconds: [10, 'time for a TLS handshake; two round trips and one signature, so only who does not want to needs longer'],
