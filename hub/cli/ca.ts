@@ -1,7 +1,7 @@
 // mooring ca: the hub's own CA, and the certificates by which devices come in.
 import { CommandError, countIn, define, exitCodes, type Group, say, type Terminal, UsageError } from './command.ts'
 import { askJson, type HubAddress, hubOptions } from './connection.ts'
-import type { Credential, NewCredential } from './credentials.ts'
+import { type Credential, type NewCredential, validityOptions } from './credentials.ts'
 import { NewFiles, textIn } from './files.ts'
 import { hintFor } from './first-use.ts'
 import { columnsOf, jsonOption, print, printList } from './print.ts'
@@ -57,13 +57,8 @@ shows lines that use them. With --csr the key stays where it is: the CSR shows t
     days: { type: 'string', value: 'N', says: 'it is valid for so many days (397)' },
     csr: { type: 'string', value: 'FILE', says: 'for the key of this CSR, PEM, as openssl req -new makes it; - is stdin' },
     out: { type: 'string', value: 'PREFIX', says: 'writes PREFIX.crt and PREFIX.key' },
-    role: {
-      type: 'string',
-      value: 'ROLE',
-      words: ['device', 'viewer', 'operator', 'admin'],
-      says: 'what it may do: the name of a role (device)',
-    },
-    label: { type: 'string', value: 'TEXT', says: 'a word for people' },
+    role: validityOptions.role,
+    label: validityOptions.label,
     ...hubOptions,
   },
   ends: '1 it is not made, ',

@@ -13,6 +13,7 @@ import { newFolder, openIn, stored } from '../store/kit.ts'
 import { damageSecondChunk } from '../store/telemetry/damaged.ts'
 import { send } from '../store/telemetry/model.ts'
 import { run, start } from './run.ts'
+import { listening } from './stand-in.ts'
 
 const startMs = Date.UTC(2026, 0, 2)
 
@@ -164,14 +165,7 @@ test('on a terminal long texts give way, and numbers stay whole', async (t) => {
 
 test('Ctrl-C, while a statement runs and while one is typed', async (t) => {
   const server = createServer(() => {}) // it answers nothing
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  atEnd(t, () => {
-    server.closeAllConnections()
-    server.close()
-  })
-  const address = server.address()
-  const url = `http://127.0.0.1:${typeof address === 'object' ? address?.port : 0}`
+  const url = await listening(t, server)
   const asked = start(t, 'sql', 'SELECT 1', '--url', url)
   await once(server, 'request')
   asked.child.kill('SIGINT')
