@@ -1,15 +1,13 @@
 // The account of who is logged in, in a real browser: another password, a second factor on, asked for and off, out of every browser.
 import assert from 'node:assert/strict'
-import { mkdirSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import type { Page } from 'playwright-core'
 import { codeAt, wrongCode } from '../kit/authenticator.ts'
 import { BrowserLike, firstAdmin, newUser, password } from '../kit/browser-like.ts'
 import { startHub } from '../kit/hub.ts'
-import { contrastOf, logIn, openPage, sidewaysOf } from './browser.ts'
+import { contrastOf, logIn, openPage } from './browser.ts'
+import { inEveryLook } from './looks.ts'
 
 const elsewhere = { allowAnonymous: 'nobody' } as const
 /** A browser says of each 401 that it is one: what is meant here is what else it says. */
@@ -155,45 +153,35 @@ test('where the hub lets in by address there is no account, and nobody to log ou
 test('the account in both themes, wide and narrow: labels, contrast, no sideways scroll', async (t) => {
   const hub = await startHub(t, elsewhere)
   const ada = await firstAdmin(hub)
-  const folder = join(tmpdir(), 'mooring-screenshots')
-  mkdirSync(folder, { recursive: true })
-  for (const theme of ['light', 'dark'] as const) {
-    for (const [width, height] of [
-      [1440, 900],
-      [390, 844],
-    ] as const) {
-      const name = `val-${theme}-${width}`
-      await newUser(ada, name, 'viewer')
-      const { page } = await openPage(t, `${hub.url}/account`, { width, height, theme })
-      const look = async (what: string) => {
-        await page.screenshot({ path: join(folder, `${what}-${width}-${theme}.png`) })
-        assert.equal(await sidewaysOf(page), 0, `${what} at ${width} px`)
-        assert.deepEqual(await page.$$eval('input:not([hidden])', (all) => all.filter((one) => one.closest('label') === null).length), 0)
-      }
-      await logIn(page, name)
-      await page.getByRole('heading', { name: 'Account' }).waitFor()
-      await look('account')
-      const section = page.getByRole('region', { name: 'Second factor' })
-      await section.getByLabel('Password').fill(password)
-      await page.keyboard.press('Enter')
-      await section.getByRole('img').waitFor()
-      await look('second-factor')
-      const secret = ((await section.locator('.secret code').textContent()) as string).replaceAll(' ', '')
-      await section.getByLabel('Code').fill(codeAt(secret, Date.now()))
-      await page.keyboard.press('Enter')
-      await section.getByText('Keep these recovery codes').scrollIntoViewIfNeeded()
-      await look('recovery-codes')
-      for (const selector of ['.account > p', '.account .state', '.codes code', '.account button.main', '.account a.button'])
-        assert.ok((await contrastOf(page, selector)) >= 4.5, `${theme} ${selector}`)
-      await section.getByRole('button', { name: 'I have kept them' }).click()
-      await section.getByText('10 recovery codes are left.').scrollIntoViewIfNeeded()
-      await look('second-factor-on')
-      await leave(page, 'Log out')
-      await logIn(page, name)
-      await page.getByRole('heading', { name: 'One more step' }).waitFor()
-      await look('login-code')
-      assert.ok((await contrastOf(page, 'button.link')) >= 4.5, `${theme} link`)
+  await inEveryLook(t, `${hub.url}/account`, async ({ page, theme, width, photograph }) => {
+    const name = `val-${theme}-${width}`
+    await newUser(ada, name, 'viewer')
+    const look = async (what: string) => {
+      await photograph(what)
+      assert.deepEqual(await page.$$eval('input:not([hidden])', (all) => all.filter((one) => one.closest('label') === null).length), 0)
     }
-  }
-  t.diagnostic(`screenshots are in ${folder}`)
+    await logIn(page, name)
+    await page.getByRole('heading', { name: 'Account' }).waitFor()
+    await look('account')
+    const section = page.getByRole('region', { name: 'Second factor' })
+    await section.getByLabel('Password').fill(password)
+    await page.keyboard.press('Enter')
+    await section.getByRole('img').waitFor()
+    await look('second-factor')
+    const secret = ((await section.locator('.secret code').textContent()) as string).replaceAll(' ', '')
+    await section.getByLabel('Code').fill(codeAt(secret, Date.now()))
+    await page.keyboard.press('Enter')
+    await section.getByText('Keep these recovery codes').scrollIntoViewIfNeeded()
+    await look('recovery-codes')
+    for (const selector of ['.account > p', '.account .state', '.codes code', '.account button.main', '.account a.button'])
+      assert.ok((await contrastOf(page, selector)) >= 4.5, `${theme} ${selector}`)
+    await section.getByRole('button', { name: 'I have kept them' }).click()
+    await section.getByText('10 recovery codes are left.').scrollIntoViewIfNeeded()
+    await look('second-factor-on')
+    await leave(page, 'Log out')
+    await logIn(page, name)
+    await page.getByRole('heading', { name: 'One more step' }).waitFor()
+    await look('login-code')
+    assert.ok((await contrastOf(page, 'button.link')) >= 4.5, `${theme} link`)
+  })
 })

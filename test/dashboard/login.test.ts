@@ -1,12 +1,10 @@
 // People in a real browser: the set-up link, the login, what a role is offered, and the way out. "Elsewhere" is a hub that lets nobody in.
 import assert from 'node:assert/strict'
-import { mkdirSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { test } from 'node:test'
 import { firstAdmin, newUser, password } from '../kit/browser-like.ts'
 import { startHub } from '../kit/hub.ts'
-import { contrastOf, logIn, openPage, sidewaysOf } from './browser.ts'
+import { contrastOf, logIn, openPage } from './browser.ts'
+import { inEveryLook } from './looks.ts'
 
 const elsewhere = { allowAnonymous: 'nobody' } as const
 
@@ -128,31 +126,18 @@ test('login and set-up in both themes, wide and narrow: labels, contrast, no sid
   const token = hub.hub.setUpToken as string
   const ada = await firstAdmin(hub)
   await ada.ask('POST', '/v1/devices/pump-7/telemetry', { pressure: 3.25 })
-  const folder = join(tmpdir(), 'mooring-screenshots')
-  mkdirSync(folder, { recursive: true })
-  for (const theme of ['light', 'dark'] as const) {
-    for (const [width, height] of [
-      [1440, 900],
-      [390, 844],
-    ] as const) {
-      const { page } = await openPage(t, hub.url, { width, height, theme })
-      const look = async (name: string) => {
-        await page.screenshot({ path: join(folder, `${name}-${width}-${theme}.png`) })
-        assert.equal(await sidewaysOf(page), 0, `${name} at ${width} px`)
-      }
-      await logIn(page, 'ada', 'wrong wrong wrong')
-      await page.getByRole('alert').getByText(/./).waitFor()
-      await look('login')
-      assert.ok((await contrastOf(page, 'button[type=submit]')) >= 4.5, `${theme} button`)
-      assert.ok((await contrastOf(page, '.ask .problem')) >= 4.5, `${theme} problem`)
-      await logIn(page, 'ada')
-      await page.locator('table.devices').waitFor()
-      await look('logged-in')
-      assert.equal(await page.getByRole('button', { name: 'Log out' }).count(), 1)
-      await page.goto(`${hub.url}/setup#${token}`)
-      await page.getByLabel('Password again').waitFor()
-      await look('setup')
-    }
-  }
-  t.diagnostic(`screenshots are in ${folder}`)
+  await inEveryLook(t, hub.url, async ({ page, theme, photograph }) => {
+    await logIn(page, 'ada', 'wrong wrong wrong')
+    await page.getByRole('alert').getByText(/./).waitFor()
+    await photograph('login')
+    assert.ok((await contrastOf(page, 'button[type=submit]')) >= 4.5, `${theme} button`)
+    assert.ok((await contrastOf(page, '.ask .problem')) >= 4.5, `${theme} problem`)
+    await logIn(page, 'ada')
+    await page.locator('table.devices').waitFor()
+    await photograph('logged-in')
+    assert.equal(await page.getByRole('button', { name: 'Log out' }).count(), 1)
+    await page.goto(`${hub.url}/setup#${token}`)
+    await page.getByLabel('Password again').waitFor()
+    await photograph('setup')
+  })
 })

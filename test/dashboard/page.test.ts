@@ -1,8 +1,5 @@
 // The dashboard in a real browser against a real hub: what an operator sees, without a reload.
 import assert from 'node:assert/strict'
-import { mkdirSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { dropReasons } from '../../hub/metrics.ts'
@@ -10,6 +7,7 @@ import { startHub } from '../kit/hub.ts'
 import { moor } from '../kit/mqtt.ts'
 import { openPage } from './browser.ts'
 import { openCable } from './cable.ts'
+import { inEveryLook } from './looks.ts'
 
 const telemetry = (id: string) => `/v1/devices/${id}/telemetry`
 
@@ -228,30 +226,17 @@ test('a hidden page is told nothing and knows everything once it is shown again'
 test('every page in both themes, wide and narrow, without a sideways scroll', async (t) => {
   const hub = await startHub(t)
   for (let i = 1; i <= 60; i++) await hub.post(telemetry(`pump-${i}`), { pressure: 3 + i / 100, rpm: 1_400 + i, running: i % 2 === 0 })
-  const folder = join(tmpdir(), 'mooring-screenshots')
-  mkdirSync(folder, { recursive: true })
-  for (const theme of ['light', 'dark'] as const) {
-    for (const [width, height] of [
-      [1440, 900],
-      [390, 844],
+  await inEveryLook(t, hub.url, async ({ page, complaints, photograph }) => {
+    for (const [name, path] of [
+      ['devices', '/devices'],
+      ['device', '/devices/pump-7'],
+      ['hub', '/hub'],
     ] as const) {
-      const { page, complaints } = await openPage(t, hub.url, { width, height, theme })
-      for (const [name, path] of [
-        ['devices', '/devices'],
-        ['device', '/devices/pump-7'],
-        ['hub', '/hub'],
-      ] as const) {
-        await page.goto(hub.url + path)
-        await page.locator('h1 + *').waitFor()
-        await sleep(600)
-        await page.screenshot({ path: join(folder, `${name}-${width}-${theme}.png`) })
-        const tooWide = await page.evaluate(() =>
-          Math.max(...[...document.querySelectorAll('main, body')].map((e) => e.scrollWidth - e.clientWidth)),
-        )
-        assert.equal(tooWide, 0, `${name} at ${width} px`)
-      }
-      assert.deepEqual(complaints, [])
+      await page.goto(hub.url + path)
+      await page.locator('h1 + *').waitFor()
+      await sleep(600)
+      await photograph(name)
     }
-  }
-  t.diagnostic(`screenshots are in ${folder}`)
+    assert.deepEqual(complaints, [])
+  })
 })

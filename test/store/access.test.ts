@@ -1,11 +1,8 @@
 // Who may come in, on SQLite: the contract, what a file on disk goes through, and what must not be found in it afterwards.
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import Database from 'better-sqlite3'
 import fc from 'fast-check'
 import { Refusal } from '../../hub/errors.ts'
@@ -18,7 +15,7 @@ import { migrate, prepareWriter } from '../../hub/store/sqlite/schema.ts'
 import { atEnd } from '../kit/at-end.ts'
 import { randomFrom } from '../kit/random.ts'
 import { accessContract, auditOf, entry } from './access-contract.ts'
-import { mountTmpfs, newFolder, openIn, stored } from './kit.ts'
+import { killedWhileSaying, mountTmpfs, newFolder, openIn, stored } from './kit.ts'
 import { changeIn, withDatabase } from './telemetry/inside.ts'
 
 accessContract('sqlite', openIn)
@@ -62,14 +59,7 @@ test('killed at any moment, each write is there whole or not at all, its entry w
 
 /** Returns the newest number that was told before the kill, which comes some time after the first. */
 async function loadAndKill(folder: string, aliveMs: number): Promise<number> {
-  const child = spawn(process.execPath, [fileURLToPath(import.meta.resolve('./access-load.ts')), folder], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  let said = ''
-  child.stdout.setEncoding('utf8')
-  child.stdout.once('data', () => setTimeout(() => child.kill('SIGKILL'), aliveMs))
-  child.stdout.on('data', (text: string) => (said += text))
-  await once(child, 'close')
+  const said = await killedWhileSaying('access-load.ts', folder, aliveMs)
   return Number(said.slice(0, said.lastIndexOf('\n')).split('\n').at(-1))
 }
 

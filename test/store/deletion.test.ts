@@ -1,11 +1,8 @@
 // A device that is deleted: nothing of it is left in the store, others are as they were, and what dies in between is finished at the next start.
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { limits } from '../../hub/limits.ts'
 import { seriesFolder } from '../../hub/store/sqlite/catalogue.ts'
 import { Deletions } from '../../hub/store/sqlite/deletions.ts'
@@ -13,7 +10,7 @@ import { checkFolder } from '../../hub/store/sqlite/integrity/check.ts'
 import { LatestReader, MovedWriter } from '../../hub/store/sqlite/query/latest.ts'
 import { frameFlags, type Store } from '../../hub/store/store.ts'
 import { dayMs, firstDayMs } from './filled.ts'
-import { newFolder, openIn, pointsOf, publish, read, reading, stored } from './kit.ts'
+import { killedWhileSaying, newFolder, openIn, pointsOf, publish, read, reading, stored } from './kit.ts'
 import { changeIn, chunksIn, copyAsKilled, partitionsOf, pathOf, rolledUp, rowsOf, withDatabase } from './telemetry/inside.ts'
 
 const tiers = ['raw', 'minute', 'hour', 'day']
@@ -237,14 +234,7 @@ test('killed at any moment a device is there with all that it had, or gone', { t
   for (const aliveMs of [0, 2, 5, 10, 20]) {
     const copy = newFolder(t)
     copyAsKilled(folder, copy)
-    const child = spawn(process.execPath, [fileURLToPath(import.meta.resolve('./deletion-load.ts')), copy], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    })
-    let said = ''
-    child.stdout.setEncoding('utf8')
-    child.stdout.once('data', () => setTimeout(() => child.kill('SIGKILL'), aliveMs))
-    child.stdout.on('data', (text: string) => (said += text))
-    await once(child, 'close')
+    const said = await killedWhileSaying('deletion-load.ts', copy, aliveMs)
     if (chunksLeft(copy)) cut += 1
 
     const again = await openIn(t, copy)

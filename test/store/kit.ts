@@ -1,5 +1,6 @@
 // What the store's tests need again and again: a store in a new folder, and the hub's part of the journal in a few words.
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -117,4 +118,15 @@ export async function chartOf(store: Store, query: ChartQuery): Promise<ChartSer
 /** What an answer holds as JSON. */
 export function read<Shape>(json: Uint8Array): Shape {
   return JSON.parse(Buffer.from(json).toString())
+}
+
+/** Runs a script of this folder with `folder`, and kills it `aliveMs` after it first said something. What it said. */
+export async function killedWhileSaying(script: string, folder: string, aliveMs: number): Promise<string> {
+  const child = spawn(process.execPath, [join(import.meta.dirname, script), folder], { stdio: ['ignore', 'pipe', 'inherit'] })
+  let said = ''
+  child.stdout.setEncoding('utf8')
+  child.stdout.once('data', () => setTimeout(() => child.kill('SIGKILL'), aliveMs))
+  child.stdout.on('data', (text: string) => (said += text))
+  await once(child, 'close')
+  return said
 }
