@@ -1,5 +1,6 @@
 // What devices of one type have in common: what they may do and how much, which metrics they send, how long these are kept.
 import { isDeviceType, isObject, isText, type MetricValue } from './device.ts'
+import { isOwnMetric } from './telemetry.ts'
 
 export const metricTypes = ['number', 'integer', 'boolean', 'string', 'json'] as const
 
@@ -12,6 +13,8 @@ export interface MetricRule {
   /** Both included; of numbers and integers alone. */
   readonly min?: number
   readonly max?: number
+  /** Seconds within which it comes again; after three times that it is stale. Learned where it is not said. */
+  readonly every?: number
   readonly description?: string
 }
 
@@ -21,6 +24,8 @@ export interface TypeRates {
   readonly bytesPerSecond?: number
   /** What a silent device saves up at most: what it may publish in this time. */
   readonly burstSeconds?: number
+  /** Sessions that it opens, or takes up again. */
+  readonly connectionsPerMinute?: number
   /** Of each of its sessions. */
   readonly subscriptions?: number
 }
@@ -31,6 +36,8 @@ export interface DeviceType {
   /** Of its devices where a credential names none, which is the role `device`. */
   readonly role?: string
   readonly limits?: TypeRates
+  /** Of gateways: whom they speak for. `registered`, also when left out: devices that somebody has given them; `new`: also those nobody has heard of. */
+  readonly children?: 'registered' | 'new'
   readonly metrics?: { readonly [metric: string]: MetricRule }
   /** What happens to metrics that are not named there. */
   readonly others?: 'take' | 'refuse'
@@ -60,13 +67,14 @@ export function readDeviceType(name: string, value: unknown, limits: DeviceTypeL
   if (!isDeviceType(name, limits) || name === '.' || name === '..')
     return `its name is 1 to ${limits.deviceTypeBytes} letters, digits or . _ : @ -`
   if (!isObject(value)) return 'a type is a JSON object'
-  const { name: said = name, description, role, limits: rates, metrics, others, keep, ...foreign } = value
+  const { name: said = name, description, role, limits: rates, children, metrics, others, keep, ...foreign } = value
   const [stranger] = Object.keys(foreign)
   if (stranger !== undefined) return `a type has no member ${JSON.stringify(stranger.slice(0, 64))}`
   if (said !== name) return `it is called ${name}, and says another name`
   if (description !== undefined && !isText(description, limits.descriptionBytes))
     return `its description is text of at most ${limits.descriptionBytes} bytes (limits.descriptionBytes)`
   if (role !== undefined && !(typeof role === 'string' && role !== '')) return 'its role is the name of a role'
+  if (children !== undefined && children !== 'registered' && children !== 'new') return 'children is registered or new'
   if (keep !== undefined && typeof keep !== 'string') return 'keep is text, such as "raw 30d, minute 1y"'
   const why = (rates === undefined ? undefined : whyNotRates(rates, limits)) ?? whyNotMetrics(metrics, others, limits)
   if (why !== undefined) return why
@@ -76,7 +84,7 @@ export function readDeviceType(name: string, value: unknown, limits: DeviceTypeL
 }
 
 function whyNotRates(rates: unknown, { subscriptionsPerSession }: DeviceTypeLimits): string | undefined {
-  const names = 'messagesPerSecond, bytesPerSecond, burstSeconds and subscriptions'
+  const names = 'messagesPerSecond, bytesPerSecond, burstSeconds, connectionsPerMinute and subscriptions'
   if (!isObject(rates)) return `limits is an object of ${names}`
   for (const [name, value] of Object.entries(rates)) {
     if (!names.split(/, | and /).includes(name)) return `limits are ${names}, and not ${JSON.stringify(name.slice(0, 64))}`
@@ -96,6 +104,7 @@ function whyNotMetrics(metrics: unknown, others: unknown, limits: DeviceTypeLimi
   if (Object.keys(metrics).length > metricsPerDevice) return `it has at most ${metricsPerDevice} metrics (limits.metricsPerDevice)`
   for (const [metric, rule] of Object.entries(metrics)) {
     if (metric === '' || !isText(metric, metricNameBytes)) return `a metric is called by 1 to ${metricNameBytes} bytes of text`
+    if (isOwnMetric(metric)) return `the metric ${shown(metric)} is measured by the hub`
     const why = whyNotRule(rule, limits)
     if (why !== undefined) return `the metric ${shown(metric)} ${why}`
   }
@@ -104,13 +113,15 @@ function whyNotMetrics(metrics: unknown, others: unknown, limits: DeviceTypeLimi
 
 function whyNotRule(rule: unknown, { metricUnitBytes, descriptionBytes }: DeviceTypeLimits): string | undefined {
   if (!isObject(rule)) return 'is an object with its type'
-  const { type, unit, min, max, description, ...foreign } = rule
+  const { type, unit, min, max, every, description, ...foreign } = rule
   const [stranger] = Object.keys(foreign)
-  if (stranger !== undefined) return `has type, unit, min, max and description, and not ${JSON.stringify(stranger.slice(0, 64))}`
+  if (stranger !== undefined) return `has type, unit, min, max, every and description, and not ${JSON.stringify(stranger.slice(0, 64))}`
   if (!metricTypes.includes(type as MetricType)) return `has one of the types ${metricTypes.join(', ')}`
   if (unit !== undefined && !isText(unit, metricUnitBytes)) return `has a unit of at most ${metricUnitBytes} bytes of text`
   if (description !== undefined && !isText(description, descriptionBytes))
     return `has a description of at most ${descriptionBytes} bytes of text`
+  if (every !== undefined && !(typeof every === 'number' && every > 0 && every <= rateMax))
+    return 'comes every so many seconds, a number above 0'
   const bounds = [min, max].filter((bound) => bound !== undefined)
   if (bounds.length > 0 && type !== 'number' && type !== 'integer') return `has min and max, which are for numbers and integers`
   if (!bounds.every((bound) => typeof bound === 'number' && Number.isFinite(bound))) return 'has a min and a max that are numbers'

@@ -1,5 +1,6 @@
 // The registered thing.
 import { type Metadata, type MetadataLimits, whyNotPatch } from './metadata.ts'
+import type { Presence } from './presence.ts'
 
 /** Letters, digits and `. _ : @ -`, at most 128: it stands in topics, URLs and file names without escaping. */
 export type DeviceId = string
@@ -32,13 +33,16 @@ export interface Device {
   /** What kind of thing it is: the same word for all that are alike. */
   readonly type: string | null
   readonly tags: Tags
+  /** The device whose connections speak for it, too. */
+  readonly gateway: DeviceId | null
   /** There where it was asked for. */
   readonly metadata?: Metadata
   readonly createdAt: number
   /** When the hub last took telemetry from it. */
   readonly lastSeenAt: number | null
+  readonly presence: Presence
   readonly latest: { readonly [metric: string]: Latest }
-  /** The last telemetry that was kept in the journal and could not be read as points; null when there was none. */
+  /** The last telemetry, or report of a state, that was kept in the journal and could not be read; null when there was none. */
   readonly lastRefusal: { readonly at: number; readonly topic: string; readonly sentence: string } | null
 }
 
@@ -47,6 +51,7 @@ export interface DeviceChange {
   readonly name?: string | null
   readonly type?: string | null
   readonly tags?: { readonly [name: string]: string | null } | null
+  readonly gateway?: DeviceId | null
   /** Merged into what is there, objects in it as well. */
   readonly metadata?: Metadata | null
 }
@@ -60,21 +65,23 @@ export interface DeviceLimits extends MetadataLimits {
   readonly tagValueBytes: number
 }
 
+const changeable = 'name, type, tags, gateway and metadata'
 const typePattern = /^[A-Za-z0-9._:@-]+$/
 const tagNamePattern = /^[A-Za-z0-9_.-]+$/
 const encoder = new TextEncoder()
 
 /** The change, or the clause that says why it is refused. */
 export function readDeviceChange(patch: unknown, limits: DeviceLimits): DeviceChange | string {
-  if (!isObject(patch)) return 'a change is a JSON object of name, type, tags and metadata'
-  const { name, type, tags, metadata, ...others } = patch
+  if (!isObject(patch)) return `a change is a JSON object of ${changeable}`
+  const { name, type, tags, gateway, metadata, ...others } = patch
   const [foreign] = Object.keys(others)
-  if (foreign !== undefined)
-    return `name, type, tags and metadata can be changed, and nothing called ${JSON.stringify(foreign.slice(0, 64))}`
+  if (foreign !== undefined) return `${changeable} can be changed, and nothing called ${JSON.stringify(foreign.slice(0, 64))}`
   if (name !== undefined && name !== null && !(isText(name, limits.deviceNameBytes) && name !== ''))
     return `name is text of 1 to ${limits.deviceNameBytes} bytes without control characters, or null`
   if (type !== undefined && type !== null && !(typeof type === 'string' && isDeviceType(type, limits)))
     return `type is 1 to ${limits.deviceTypeBytes} letters, digits or . _ : @ -, or null`
+  if (gateway !== undefined && gateway !== null && !(typeof gateway === 'string' && isDeviceId(gateway)))
+    return 'gateway is the id of a device, or null'
   const read = tags === undefined || tags === null ? tags : readTags(tags, limits)
   if (typeof read === 'string') return read
   const why = metadata === undefined || metadata === null ? undefined : whyNotPatch(metadata, limits)
@@ -83,6 +90,7 @@ export function readDeviceChange(patch: unknown, limits: DeviceLimits): DeviceCh
     ...(name === undefined ? {} : { name }),
     ...(type === undefined ? {} : { type }),
     ...(read === undefined ? {} : { tags: read }),
+    ...(gateway === undefined ? {} : { gateway }),
     ...(metadata === undefined ? {} : { metadata: metadata as Metadata | null }),
   }
 }

@@ -28,19 +28,67 @@ export interface Message {
 /** The width of the value behind each property that `Message.properties` can hold; 0 for one or two strings with their length in front. */
 const fixedBytes: { readonly [id: number]: number } = { 1: 1, 2: 4, 3: 0, 8: 0, 9: 0, 38: 0 }
 const messageExpiry = 0x02
+const responseTopic = 0x08
+const correlationData = 0x09
 const userProperty = 0x26
+
+const encoder = new TextEncoder()
+
+/** Encoded properties, read: bytes that end too early end the search. */
+function u16(properties: Uint8Array, at: number): number {
+  return ((properties[at] ?? 0) << 8) | (properties[at + 1] ?? 0)
+}
+
+/** Where the first property of this id stands, its id byte included; undefined where there is none. */
+function placeOf(properties: Uint8Array, wanted: number): { start: number; end: number } | undefined {
+  for (let at = 0; at < properties.length; ) {
+    const start = at
+    const id = properties[at++] as number
+    const fixed = fixedBytes[id]
+    if (fixed === undefined) return undefined // the codec lets none through
+    if (fixed > 0) at += fixed
+    else for (let strings = id === userProperty ? 2 : 1; strings > 0; strings--) at += 2 + u16(properties, at)
+    if (id === wanted) return { start, end: at }
+  }
+  return undefined
+}
 
 /** When a message taken at `atMs` expires: its Message Expiry Interval, found among its encoded properties. Infinity without one. */
 export function expiryOf(properties: Uint8Array | undefined, atMs: number): number {
-  if (properties === undefined) return Number.POSITIVE_INFINITY
-  const u16 = (at: number) => ((properties[at] ?? 0) << 8) | (properties[at + 1] ?? 0) // bytes that end too early end the search
-  for (let at = 0; at < properties.length; ) {
-    const id = properties[at++] as number
-    if (id === messageExpiry) return atMs + (u16(at) * 0x1_0000 + u16(at + 2)) * 1000
-    const fixed = fixedBytes[id]
-    if (fixed === undefined) return Number.POSITIVE_INFINITY // the codec lets none through
-    if (fixed > 0) at += fixed
-    else for (let strings = id === userProperty ? 2 : 1; strings > 0; strings--) at += 2 + u16(at)
+  const place = properties === undefined ? undefined : placeOf(properties, messageExpiry)
+  if (properties === undefined || place === undefined) return Number.POSITIVE_INFINITY
+  return atMs + (u16(properties, place.start + 1) * 0x1_0000 + u16(properties, place.start + 3)) * 1000
+}
+
+/** The properties of a message that is to be delivered within so many seconds. */
+export function expiringIn(seconds: number): Uint8Array {
+  const [high, low] = [Math.floor(seconds / 0x1_0000), Math.floor(seconds) % 0x1_0000]
+  return Uint8Array.of(messageExpiry, high >> 8, high & 0xff, low >> 8, low & 0xff)
+}
+
+/** Where the publisher waits for an answer, and the properties of that answer: its correlation data, as it came. 5: section 4.10 */
+export function answerAddressOf(properties: Uint8Array | undefined): { topic: string; properties: Uint8Array | undefined } | undefined {
+  const place = properties === undefined ? undefined : placeOf(properties, responseTopic)
+  if (properties === undefined || place === undefined) return undefined
+  const correlation = placeOf(properties, correlationData)
+  return {
+    topic: new TextDecoder().decode(properties.subarray(place.start + 3, place.end)),
+    properties: correlation === undefined ? undefined : properties.slice(correlation.start, correlation.end),
   }
-  return Number.POSITIVE_INFINITY
+}
+
+/** What asks for an answer: where to and by which mark, and until when it is worth one. As in `Message.properties`. 5: section 4.10 */
+export function requestProperties(expirySeconds: number, answerTopic: string, mark: string): Uint8Array {
+  const [topic, correlation] = [encoder.encode(answerTopic), encoder.encode(mark)]
+  const properties = new Uint8Array(5 + 3 + topic.length + 3 + correlation.length)
+  const view = new DataView(properties.buffer)
+  view.setUint8(0, messageExpiry)
+  view.setUint32(1, expirySeconds)
+  view.setUint8(5, responseTopic)
+  view.setUint16(6, topic.length)
+  properties.set(topic, 8)
+  view.setUint8(8 + topic.length, correlationData)
+  view.setUint16(9 + topic.length, correlation.length)
+  properties.set(correlation, 11 + topic.length)
+  return properties
 }

@@ -79,6 +79,11 @@ export class RuleTree {
     return found & allowBits & ~(found >> denied)
   }
 
+  /** What some deny rule denies on a topic. */
+  deniedOn(topic: string, words: Words): ActionBits {
+    return walk(this.#root, topic, 0, words, denyBits) >> denied
+  }
+
   /** Whether the rule of this place matches every topic that the filter can match. `levels` are of a filter, or of a topic name. */
   covers(place: number, levels: readonly string[], isFilter: boolean, words: Words): boolean {
     const { effect } = this.rules[place] as Rule

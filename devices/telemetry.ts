@@ -25,6 +25,16 @@ export class Points {
   }
 }
 
+/** Whether a device is connected: true or false from the moment it comes or goes. */
+export const connectedMetric = '$connected'
+
+/** What the hub itself measures of devices begins with this. */
+const ownSign = 0x24 // $
+
+export function isOwnMetric(name: string): boolean {
+  return name.charCodeAt(0) === ownSign
+}
+
 /** Nesting of a JSON value: what a person would write, and far from what overflows a stack when it is printed. */
 const jsonLevelsMax = 32
 const timeMax = 8.64e15 // the end of JavaScript's calendar
@@ -129,6 +139,7 @@ function whyNotName(name: string, limits: TelemetryLimits): string | undefined {
   if (name.length === 0 || name.length > bytesMax || (name.length * 3 > bytesMax && bytesOf(name) > bytesMax)) {
     return `metric names have 1 to ${bytesMax} bytes`
   }
+  if (isOwnMetric(name)) return 'metrics that begin with $ are measured by the hub'
   // Character by character: for names of a few letters this is half the time of a regular expression.
   for (let at = 0; at < name.length; at += 1) {
     const code = name.charCodeAt(at)

@@ -20,9 +20,10 @@ test('a change names what it changes, and nothing else is in it', () => {
 
 test('what a device cannot be called is refused with a clause that says what it can', () => {
   const cases: [change: unknown, says: RegExp][] = [
-    [null, /^a change is a JSON object of name, type, tags and metadata$/],
+    [null, /^a change is a JSON object of name, type, tags, gateway and metadata$/],
+    [{ gateway: 'a b' }, /^gateway is the id of a device, or null$/],
     [[], /JSON object/],
-    [{ id: 'x' }, /name, type, tags and metadata can be changed, and nothing called "id"/],
+    [{ id: 'x' }, /name, type, tags, gateway and metadata can be changed, and nothing called "id"/],
     [{ name: '' }, /^name is text of 1 to 256 bytes/],
     [{ name: 7 }, /^name/],
     [{ name: 'ü'.repeat(limits.deviceNameBytes / 2 + 1) }, /^name/],

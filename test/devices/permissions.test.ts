@@ -242,3 +242,48 @@ test('what was answered is kept up to a number of topics and of characters, and 
   answers.remember('12345678901', 6)
   assert.equal(answers.get('12345678901'), undefined)
 })
+
+test('a gateway may do what its children may, all of them at once for a filter alone, and nothing more', () => {
+  const child = (device: string, ...rules: Rule[]) => new Permissions(rules, { device, clientId: device, user: undefined, tags: {} })
+  const all = allow('devices/%d/#', 'publish', 'subscribe', 'command', 'admin')
+  const children = new Map([
+    ['a', child('a', all)],
+    ['b', child('b', all, deny('devices/%d/telemetry/secret', 'subscribe'))],
+  ])
+  let unheard = 'new'
+  const permissions = new Permissions(
+    [all, deny('devices/+/state/#', 'publish')],
+    { ...pump, device: 'gw' },
+    {
+      count: 2,
+      isNew: (device) => device === unheard,
+      of: (device) => children.get(device) ?? (device === unheard ? child(device, all) : undefined),
+      whyNot: () => 'stranger',
+    },
+  )
+  const may = (topic: string) => actions.filter((action) => permissions.may(action, topic))
+  assert.deepEqual(may('devices/gw/x'), ['publish', 'subscribe', 'command', 'admin'])
+  assert.deepEqual([may('devices/a/x'), may('devices/a/state/x')], [['publish', 'subscribe'], ['subscribe']])
+  for (const topic of ['devices/c/x', 'devices/a', 'devices//x', 'devices/a b/x', 'other/a/x', '$devices/a/x'])
+    assert.deepEqual(may(topic), [], topic)
+
+  for (const filter of ['devices/a/#', 'devices/+/commands/+', 'devices/+/#']) assert.ok(permissions.maySubscribe(filter), filter)
+  for (const filter of ['devices/c/#', 'devices/#', 'devices/+', '+/a/#', '#', 'other/+/x'])
+    assert.ok(!permissions.maySubscribe(filter), filter)
+  assert.deepEqual(
+    ['devices/a/#', 'devices/gw/#', 'devices/+/#'].map((filter) => permissions.mayItself(filter)),
+    [false, true, false],
+  )
+  const stored = ['devices/gw/#', 'devices/a/telemetry/#', 'devices/b/telemetry/#', 'devices/+/telemetry/#', 'devices/c/telemetry/#']
+  assert.deepEqual(
+    stored.filter((filter) => permissions.mayReadAll(filter)),
+    stored.slice(0, 2),
+    'where nothing asks again, it is whole or not at all',
+  )
+  assert.deepEqual(permissions.whyNotFor('devices/c/x'), { device: 'c', why: 'stranger' })
+  for (const topic of ['devices/a/x', 'devices/gw/x', 'other/c/x']) assert.equal(permissions.whyNotFor(topic), undefined, topic)
+
+  assert.deepEqual([may('devices/new/x'), permissions.gatewayOfNew('new')], [['publish', 'subscribe'], 'gw'])
+  unheard = 'another'
+  assert.deepEqual([may('devices/new/x'), permissions.gatewayOfNew('new')], [[], undefined], 'what was said of it held for that moment')
+})
