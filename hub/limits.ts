@@ -161,6 +161,7 @@ const table = {
   retainedMessages: [100_000, 'retained messages in all'],
   retainedBytes: [128 * MiB, '… and their bytes, topics included'],
   routeCacheTopics: [50_000, 'topic names whose meaning and subscribers are remembered; the cache starts over when it is full'],
+  dialectNumbers: [100_000, 'commands whose number in a dialect is remembered; a reply to an older one is refused'],
   // ── devices ──
   devices: [1_000_000, 'devices on record; their ids are held in memory (some 100 bytes each)'],
   devicesCreatedPerMinute: [20_000, 'a fleet of 10,000 may appear at once; a loop that invents ids may not go on for ever'],
@@ -183,12 +184,61 @@ const table = {
   ],
   metadataLevels: [16, 'nesting of metadata: what a person would write, and far from what overflows a stack when it is merged'],
   pageMetadata: [100, 'devices in one page of the list that has their metadata, 1.6 MB at most'],
+  // ── twins ──
+  twinBytes: [
+    16 * KiB,
+    'the desired state of a twin, and the reported one, as JSON: settings and versions fit, and each change writes all of it',
+  ],
+  twinLevels: [10, 'nesting of a state: as deep as others allow, and far from what overflows a stack when it is merged'],
+  twinPatchBytes: [32 * KiB, 'one change of a state: all of it taken away and all of it said anew'],
+  twinsPerDevice: [16, 'twins of one device: one for each part that is looked after by itself'],
+  twinCacheBytes: [32 * MiB, 'states that the writer holds in memory, as text: those that changed last'],
+  twinVersions: [1_000, 'earlier versions of one twin that can be read: a change every hour, for six weeks'],
+  twinVersionsBytes: [256 * KiB, '… and the bytes of what tells them apart'],
+  twinVersionsAll: [2_000_000, 'earlier versions of all twins; the oldest go first'],
+  twinVersionsAllBytes: [256 * MiB, '… and their bytes'],
+  twinToldBytes: [4 * KiB, 'what of one change is told to those who listen; of a larger one they hear that there is one'],
+  twinsTold: [1_000, 'changed twins of which the loop is told at a time'],
+  twinsAtOnce: [100, 'twins that are changed in one transaction, or read in one go: some milliseconds of a thread'],
+  twinTargets: [10_000, 'devices whose desired state one request may change; a second or two, and an answer of 1 MiB'],
+  desiredRemembered: [100_000, 'desired states of which it is remembered that a newer one was said; what waits for a client goes by it'],
+  pageTwinVersions: [1_000, 'versions in one page of the history of a twin'],
+  // ── commands ──
+  commandNameBytes: [64, 'the name of a command: a word that devices know'],
+  commandKeyBytes: [64, 'the key by which a newer command takes the place of an older one'],
+  commandBytes: [16 * KiB, 'params of one command, as JSON; files go another way'],
+  commandResultBytes: [16 * KiB, '… and what a device answers; the rest of a longer reply is in its message alone'],
+  commandSeconds: [24 * 3600, 'a command waits for its device and its reply, unless it says otherwise'],
+  commandSecondsMax: [7 * 24 * 3600, '… and the longest, as long as a session waits'],
+  commandAttempts: [3, 'a command is handed to a wire, unless it says otherwise: radio is lossy, and thrice is no accident'],
+  commandAttemptsMax: [10, '… and the most'],
+  commandsInFlight: [16, 'commands on their way to one device that it has not acknowledged; the others wait in order'],
+  commandsPerDevice: [1_000, 'commands of one device that are not over; as many as an outbox holds'],
+  commandsOpen: [250_000, '… and of all, some 600 bytes of memory each'],
+  commandsOpenBytes: [128 * MiB, '… and the bytes of their params, those of a bulk once'],
+  commandsWatched: [10_000, 'commands that wait for something to come about besides the reply'],
+  commandWaiters: [10_000, 'HTTP requests that wait for the end of a command'],
+  commandWaitSeconds: [60, '… each at most so long, as a long-poll'],
+  commandsKept: [100_000, 'commands that are over and can still be looked at; the oldest go first'],
+  commandsKeptBytes: [256 * MiB, '… and their bytes'],
+  commandsKeptDays: [30, '… and days, where there are fewer'],
+  pageCommands: [1_000, 'commands in one page of the list'],
+  bulkTargets: [100_000, 'devices that one bulk of commands is for'],
+  bulksOpen: [100, 'bulks of commands that are not over'],
   // ── telemetry ──
   metricsPerMessage: [256, 'metrics in one reading'],
   pointsPerMessage: [10_000, 'points in one message: an hour of seconds with two metrics fits'],
   metricNameBytes: [128, "a metric's name"],
   valueBytes: [16 * KiB, 'one string or JSON value'],
   metricsPerDevice: [1_000, 'series of one device; a device that puts a number into its metric names meets it'],
+  // ── what happens to devices ──
+  eventBytes: [4 * KiB, 'one event of a device: what a person reads on its timeline'],
+  eventNameBytes: [128, 'what it is called, as the name of a metric'],
+  eventsPerDevice: [1_000, 'its newest events: a year of a device that comes and goes three times a day'],
+  events: [1_000_000, 'events of all devices; the oldest go first, and all are read through in 0.3 s'],
+  eventsBytes: [256 * MiB, '… and their bytes, which a few thousand devices with long ones would fill the disk with otherwise'],
+  freshDevices: [200_000, 'devices whose silence is noticed, of those that were heard of since the hub began; some 0.6 KB each'],
+  pageEvents: [1_000, 'events in one page, all that are kept of a device'],
   // ── HTTP ──
   bodyBytes: [1 * MiB, 'one HTTP request body'],
   lineBytes: [64 * KiB, 'one NDJSON line, of a body or of a stream'],
@@ -247,6 +297,37 @@ const table = {
   parquetGroupBytes: [512 * MiB, '… and its bytes, or those of one of its columns'],
   parquetPageBytes: [64 * MiB, 'a page in it, unpacked; programs write 1 MiB, and a few packed bytes may claim any size'],
   parquetThreadBytes: [1 * GiB, 'heap of the thread that reads one: values as objects take several times what they take in the file'],
+  // ── extensions ──
+  extensions: [100, 'extensions of one hub; each is code that somebody wrote for it'],
+  extensionSetUpSeconds: [10, 'time for the set-up of an extension: the hub listens once all are set up or have failed at it'],
+  handlerHoldMs: [50, 'a handler may hold the loop for at a time: what holds it for longer is logged by its name, and counted'],
+  handlerSeconds: [30, 'time for one call of a handler; then its signal is aborted, and what waits for its device goes on without it'],
+  hookWaiting: [32, 'messages of one device that wait for one handler; past it the oldest gives way, of the same topic if there is one'],
+  hookWaitingBytes: [512 * KiB, '… and their bytes'],
+  hookWaitingBytesAll: [64 * MiB, '… and the bytes of all devices and handlers together'],
+  parsedOnLoopBytes: [
+    4 * KiB,
+    'telemetry for a handler that the loop reads itself, in 20 µs: to ask a thread costs as much. Longer ones go there',
+  ],
+  callsWaiting: [8, 'calls of one device that wait for its call before'],
+  callSeconds: [30, 'time for the answer to a call of a device, from the moment it came'],
+  extensionRequests: [256, 'HTTP requests of one extension that are under way; they hold nobody else up, but each holds memory'],
+  conversations: [1_000, 'conversations that run at a time, some 10 KiB each and what the extension holds for them'],
+  conversationsPerDevice: [4, '… and with one device, each under another name'],
+  conversationSeconds: [
+    24 * 3600,
+    'longest a conversation may be given: it does not survive a restart, so long work keeps its place elsewhere',
+  ],
+  conversationInputBytes: [16 * MiB, 'what a conversation is begun with: a firmware image'],
+  conversationInputBytesAll: [128 * MiB, '… and that of all that run, while they run'],
+  conversationMessages: [64, 'messages of a device that wait until its conversation asks for them; past it the oldest give way'],
+  conversationMessageBytes: [1 * MiB, '… and their bytes'],
+  conversationResultBytes: [16 * KiB, 'result of a conversation or why it failed, as JSON; what is longer is cut'],
+  conversationsRemembered: [10, 'conversations with one device that are over and still shown'],
+  conversationsRememberedAll: [5_000, '… and with all of them'],
+  offloadsPerExtension: [64, 'work of one extension that a thread does or that waits for one'],
+  offloadSeconds: [60, 'time for such work; then its thread is ended, whatever it does'],
+  offloadHeapBytes: [512 * MiB, 'heap of such a thread; past it the thread ends and the hub does not'],
   // ── the journal ──
   batchBytes: [8 * MiB, 'one batch, one row, one commit'],
   backlogBytes: [64 * MiB, "messages waiting for the disk in all; past it every publisher's socket is paused"],
@@ -295,6 +376,9 @@ export const limitReasons: ReadonlyMap<string, string> = new Map(Object.entries(
 assert(limits.unansweredPublishes * limits.packetBytes <= limits.backlogBytes, 'one device must fit its own window into the backlog')
 assert(limits.unansweredPublishes <= limits.receiveMaximum, 'reading pauses before the client is at fault')
 assert(limits.packetBytes < limits.batchBytes, 'a batch must hold the largest packet')
+assert(4 * limits.twinBytes <= limits.packetBytes, 'a packet must hold a desired state and what of it is not yet so')
+assert(limits.twinPatchBytes <= limits.bodyBytes, 'a change is part of a body')
+assert(limits.twinVersionsBytes >= 2 * limits.twinPatchBytes, 'the largest change must leave a version behind it')
 assert(limits.bodyBytes < limits.batchBytes, 'a batch must hold the largest body')
 assert(limits.connectBytes <= limits.packetBytes, 'a CONNECT is a packet')
 assert(limits.packetBytes <= limits.outboxBytes, 'an outbox must hold the largest message')
@@ -311,4 +395,6 @@ assert(
   limits.sqlCpuSeconds * 1000 > 2.5 * limits.queryMs,
   'a statement meets its own time before the end of a process that has used half of its',
 )
+assert(limits.packetBytes <= limits.hookWaitingBytes, 'a handler must be able to have the largest packet')
+assert(limits.packetBytes <= limits.conversationMessageBytes, 'a conversation must be able to have the largest packet')
 assert(limits.watchedDevices * 128 <= limits.liveMessageBytes, 'a viewer must be able to name all it may watch')

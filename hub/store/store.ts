@@ -1,14 +1,19 @@
 // What the hub asks of any database, in domain words. SQLite answers it in `sqlite/`; another database passes the same contract tests.
 import type { Device, DeviceChange, DeviceId, MetricValue } from '../../devices/device.ts'
 import type { DeviceCondition } from '../../devices/device-group.ts'
+import type { Child } from '../../devices/gateway.ts'
 import type { Message, QoS } from '../../devices/message.ts'
 import type { Will } from '../../devices/will.ts'
 import type { Refusal } from '../errors.ts'
 import type { AccessStore } from './access.ts'
+import type { CommandStore } from './commands.ts'
 import type { Cursors } from './cursors.ts'
+import type { Events, StoredPresence } from './events.ts'
+import type { Freshness } from './freshness.ts'
 import type { Sql } from './sql.ts'
 import type { StoreStatus } from './status.ts'
 import type { Tag, Telemetry } from './telemetry.ts'
+import type { Twins } from './twins.ts'
 
 export type Durability = 'fsync' | 'batched' | 'memory'
 
@@ -24,10 +29,23 @@ export interface Waiter {
 export const frameFlags = {
   qos: 0b0000_0011,
   retain: 0b0000_0100,
-  /** The writer reads the telemetry before the commit and refuses what it cannot read (`failed` with `telemetry-invalid`). */
+  /** The writer reads telemetry and reported state before the commit and refuses what it cannot read (`failed` with `telemetry-invalid`, `twin-invalid`). */
   checked: 0b0000_1000,
   /** The payload is telemetry of the frame's device. */
   telemetry: 0b0001_0000,
+  /** The payload is a merge patch of what its device reports of its state. */
+  reported: 0b0010_0000,
+  /** The payload says what has happened to its device. */
+  event: 0b0100_0000,
+} as const
+
+/** What a record is of; each has a module of the store that reads and writes its rows. */
+export const recordKinds = {
+  event: 1,
+  presence: 2,
+  command: 4,
+  /** Of a new device: the key is its gateway. */
+  child: 5,
 } as const
 
 /**
@@ -63,8 +81,15 @@ export interface Journal {
    */
   appendDevice(id: DeviceId, device: number): number
   /**
+   * Tells of a row that changes with the messages of this turn: it joins the batch of what was appended last, whatever its size, and its rows
+   * are changed in the transaction of that batch. `kind` is one of `recordKinds`, `device` a number or 0; `key` and `body` are between those
+   * who tell and the module of the store. Of a batch that fails it goes into the next when `stays`; else it is lost as messages are. Returns its
+   * place. One that nobody waits for may lie for a moment until a batch takes it along.
+   */
+  appendRecord(kind: number, device: number, key: string, body: string, stays: boolean): number
+  /**
    * Tells `waiter` when all that was appended so far is committed: at once, when it is already. Waiters are told in the order they came.
-   * With `checkedSeq`, the number of a `checked` frame, the waiter is told `failed` when that frame's telemetry was refused.
+   * With `checkedSeq`, the number of a `checked` frame, the waiter is told `failed` when what that frame says was refused.
    */
   after(waiter: Waiter, token: number, checkedSeq?: number): void
   /** True while more waits for the disk than `limits.backlogBytes`: stop reading from publishers. */
@@ -190,8 +215,11 @@ export interface DeviceQuery {
   readonly type?: string
   /** Devices that have all of these. */
   readonly tags?: readonly Tag[]
+  readonly gateway?: DeviceId
   /** … and meet all of these. */
   readonly where?: readonly DeviceCondition[]
+  /** Of these alone. */
+  readonly among?: readonly DeviceId[] | undefined
   readonly limit: number
   /** Their metadata as well. */
   readonly withMetadata?: boolean
@@ -210,6 +238,8 @@ export interface Changes {
   /** Unix ms. */
   readonly times: readonly number[]
   readonly values: readonly MetricValue[]
+  /** Sequence numbers of the messages that brought them. */
+  readonly seqs: readonly number[]
 }
 
 /** Which devices `onChanges` speaks of. */
@@ -239,10 +269,16 @@ export interface Store {
   readonly devicesAtStart: ReadonlyMap<DeviceId, number>
   /** The types of those that have one. */
   readonly typesAtStart: ReadonlyMap<DeviceId, string>
+  /** Those that have a gateway. */
+  readonly childrenAtStart: readonly Child[]
   /** The largest number that any device had by then, be it deleted; 0 for none. */
   readonly lastDeviceAtStart: number
   /** The retained messages on record when the store was opened. */
   readonly retainedAtStart: readonly Message[]
+  /** How devices were connected when an earlier run ended; those that were offline are left out. */
+  readonly presencesAtStart: readonly StoredPresence[]
+  /** The last sign of life of an earlier run, Unix ms; 0 for none. */
+  readonly aliveAtStartMs: number
   readonly cursors: Cursors
   readonly sessionLog: SessionLog
   /** The sessions on record when the store was opened, in the order of their numbers; read once. */
@@ -268,11 +304,16 @@ export interface Store {
   readonly telemetry: Telemetry
   readonly sql: Sql
   readonly access: AccessStore
+  readonly twins: Twins
+  readonly events: Events
+  readonly freshness: Freshness
+  readonly commands: CommandStore
   /** With `seal`, chunks are made of all points that were stored before the call, first. */
   status(options: { readonly seal: boolean }): Promise<StoreStatus>
   /**
    * Resolves with the device when the change is on disk, whatever the durability; undefined when it is not on record. Errors:
    * `Refusal('device-invalid')` when it would have more tags than `limits.tagsPerDevice` or more metadata than `limits.metadataBytes`,
+   * `gateway-invalid` when it cannot have this gateway,
    * `store-full`, `store-failed`.
    */
   describe(id: DeviceId, change: DeviceChange): Promise<Device | undefined>
@@ -284,9 +325,9 @@ export interface Store {
    * nothing has happened.
    */
   deleteDevice(id: DeviceId): Promise<boolean>
-  /** Chooses what `onChanges` hears of from now on; an empty list for nothing. */
-  watch(watch: Watch): void
-  /** One listener; called at most every 50 ms, at once when nothing moved for that long. */
+  /** Chooses what this asker wants to hear of from now on; an empty list for nothing. All listeners are told what any asker wants. */
+  watch(watch: Watch, asker?: 'live' | 'commands'): void
+  /** Called at most every 50 ms, at once when nothing moved for that long. */
   onChanges(listener: (changes: Changes) => void): void
   /** The disk failed in a way that no retry heals (an I/O error): the process should end and recover from the log. One listener. */
   onFatal(listener: (error: Error) => void): void

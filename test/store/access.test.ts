@@ -15,7 +15,7 @@ import { migrate, prepareWriter } from '../../hub/store/sqlite/schema.ts'
 import { atEnd } from '../kit/at-end.ts'
 import { randomFrom } from '../kit/random.ts'
 import { accessContract, auditOf, entry } from './access-contract.ts'
-import { killedWhileSaying, mountTmpfs, newFolder, openIn, stored } from './kit.ts'
+import { beforeVersion10, killedWhileSaying, mountTmpfs, newFolder, openIn, stored } from './kit.ts'
 import { changeIn, withDatabase } from './telemetry/inside.ts'
 
 accessContract('sqlite', openIn)
@@ -209,7 +209,8 @@ test('a database from before there was access is opened, with all that it has', 
   await first.close()
   changeIn(
     folder,
-    'DROP TABLE access; DROP TABLE audit; DROP TABLE deletions; DROP TABLE metadata; ALTER TABLE sessions DROP COLUMN owner; PRAGMA user_version = 6',
+    `DROP TABLE access; DROP TABLE audit; DROP TABLE deletions; DROP TABLE metadata; ${beforeVersion10}
+    ALTER TABLE sessions DROP COLUMN owner; PRAGMA user_version = 6`,
   )
 
   const store = await openIn(t, folder)

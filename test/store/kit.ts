@@ -130,3 +130,9 @@ export async function killedWhileSaying(script: string, folder: string, aliveMs:
   await once(child, 'close')
   return said
 }
+
+/** Takes away what versions 10 to 13 of the database brought, as SQL: gateways, twins, presences and events, commands. */
+export const beforeVersion10 = `
+  DROP TABLE twins; DROP TABLE twin_versions; DROP TABLE presences; DROP TABLE events;
+  DROP TABLE command_bodies; DROP TABLE commands; DROP TABLE bulks;
+  DROP INDEX devices_by_gateway; ALTER TABLE devices DROP COLUMN gateway;`

@@ -10,6 +10,7 @@ import { Refusal, refusals } from '../../hub/errors.ts'
 import { limits, MiB } from '../../hub/limits.ts'
 import { frameFlags } from '../../hub/store/store.ts'
 import { storeContract } from './contract.ts'
+import { eventContract } from './event-contract.ts'
 import { Diary, mountTmpfs, newFolder, openIn, pointsOf, publish, reading, stored } from './kit.ts'
 import { pastContract } from './past-contract.ts'
 import { sessionContract } from './session-contract.ts'
@@ -20,6 +21,7 @@ storeContract('sqlite', openIn)
 telemetryContract('sqlite', openIn, { rollAll, copyAsKilled })
 sessionContract('sqlite', openIn)
 pastContract('sqlite', openIn)
+eventContract('sqlite', openIn, copyAsKilled)
 
 /** Looks into the file, past the store. */
 function query(folder: string, sql: string): unknown {
@@ -62,7 +64,7 @@ test('a database from a newer Mooring is refused with a sentence that names both
   const folder = newFolder(t)
   await (await openIn(t, folder)).close()
   change(folder, 'PRAGMA user_version = 99')
-  await assert.rejects(openIn(t, folder), /schema version 99, and this Mooring knows versions up to 9/)
+  await assert.rejects(openIn(t, folder), /schema version 99, and this Mooring knows versions up to 13/)
   assert.equal(query(folder, 'PRAGMA user_version'), 99)
 })
 

@@ -8,6 +8,8 @@ import type { Rollup } from './rollup.ts'
 import { growth, Summaries } from './summaries.ts'
 
 export interface BucketsOptions {
+  /** What a number says holds until the next one comes, however long that takes: `twa` has a value also where no point is. */
+  readonly holds?: boolean
   /** How long the newest number holds: until now, or the end of what was asked for, whichever is earlier. */
   readonly untilMs: number
   /** Most numbers held for percentiles; 0 when none are asked for. */
@@ -39,6 +41,7 @@ export interface BucketColumns {
 export class Buckets {
   readonly #edges: Float64Array
   readonly #untilMs: number
+  readonly #holds: boolean
   readonly #summaries: Summaries
   readonly #pool: NumberPool
   readonly #fromRollup: Uint8Array
@@ -48,10 +51,11 @@ export class Buckets {
   /** What cannot be pooled as it stands: made when the series is complete. */
   #levels: Levels | undefined
 
-  constructor(edges: Float64Array, { untilMs, pooledMax }: BucketsOptions) {
+  constructor(edges: Float64Array, { untilMs, pooledMax, holds = false }: BucketsOptions) {
     const count = Math.max(edges.length - 1, 0)
     this.#edges = edges
     this.#untilMs = untilMs
+    this.#holds = holds
     this.#summaries = new Summaries(edges.subarray(0, count), false)
     this.#pool = new NumberPool(count, pooledMax)
     this.#fromRollup = new Uint8Array(count)
@@ -65,6 +69,11 @@ export class Buckets {
   /** The number that the first bucket begins with is known. */
   get hasNumberBefore(): boolean {
     return this.#before !== undefined
+  }
+
+  /** Such a number, where it is known without a point. */
+  beganWith(value: number): void {
+    this.#before = { value, atMs: this.#edges[0]! }
   }
 
   /** Percentiles would need more than `pooledMax` numbers. */
@@ -131,7 +140,8 @@ export class Buckets {
     this.#complete()
     const columns = aggregates.map((aggregate) => this.#column(aggregate, fill))
     if (fill !== 'none') return { starts: Array.from(starts), columns }
-    const there = (_: unknown, at: number) => counts[at]! > 0
+    const { twaSeries } = this.#complete()
+    const there = (_: unknown, at: number) => counts[at]! > 0 || (this.#holds && twaSeries[at]! > 0)
     return { starts: Array.from(starts).filter(there), columns: columns.map((column) => column.filter(there)) }
   }
 
@@ -143,13 +153,13 @@ export class Buckets {
       const values = aggregate === 'first' ? firsts : lasts
       return filled(Array.from<MetricValue>(values), starts, counts, fill)
     }
-    const column = (numberAt: (at: number) => number): MetricValue[] => {
+    const column = (numberAt: (at: number) => number, known = numbers): MetricValue[] => {
       // Sums of huge numbers may be infinite, which JSON has no word for.
       const values = Array.from(starts, (_, at) => {
-        const value = numbers[at]! > 0 ? numberAt(at) : Number.NaN
+        const value = known[at]! > 0 ? numberAt(at) : Number.NaN
         return Number.isFinite(value) ? value : null
       })
-      return filled(values, starts, numbers, fill)
+      return filled(values, starts, known, fill)
     }
     switch (aggregate) {
       case 'min':
@@ -161,7 +171,7 @@ export class Buckets {
       case 'avg':
         return column((at) => sums[at]! / numbers[at]!)
       case 'twa':
-        return column((at) => twas[at]! / twaSeries[at]!)
+        return column((at) => twas[at]! / twaSeries[at]!, twaSeries)
       case 'increase':
         return column((at) => (increaseSeries[at]! > 0 ? increases[at]! : Number.NaN))
       case 'rate':
@@ -180,7 +190,7 @@ export class Buckets {
   }
 
   #complete(): Levels {
-    this.#levels ??= levelsOf(this.#summaries, this.#edges, this.#untilMs, this.#before)
+    this.#levels ??= levelsOf(this.#summaries, this.#edges, this.#untilMs, this.#before, this.#holds)
     return this.#levels
   }
 }
@@ -191,7 +201,13 @@ const levelNames = ['twas', 'twaSeries', 'increases', 'increaseSeries', 'rates',
 type Levels = { readonly [name in (typeof levelNames)[number]]: Float64Array }
 
 /** Of one series: what depends on the last number before each bucket. */
-function levelsOf(summaries: Summaries, edges: Float64Array, untilMs: number, before: { value: number; atMs: number } | undefined): Levels {
+function levelsOf(
+  summaries: Summaries,
+  edges: Float64Array,
+  untilMs: number,
+  before: { value: number; atMs: number } | undefined,
+  holds: boolean,
+): Levels {
   const { numbers, areas, firstNumbers, lastNumbers, firstNumberTimes, lastNumberTimes } = summaries
   const column = () => new Float64Array(numbers.length)
   const levels = {
@@ -204,7 +220,12 @@ function levelsOf(summaries: Summaries, edges: Float64Array, untilMs: number, be
   }
   let carried = before
   for (let at = 0; at < numbers.length; at += 1) {
-    if (numbers[at] === 0) continue
+    if (numbers[at] === 0) {
+      if (!holds || carried === undefined || edges[at]! >= untilMs) continue
+      levels.twas[at] = carried.value
+      levels.twaSeries[at] = 1
+      continue
+    }
     const firstMs = firstNumberTimes[at]!
     const lastMs = lastNumberTimes[at]!
     // A bucket of a rollup may reach over its bucket's end: what it holds counts here, and is not counted again in the next.

@@ -1,5 +1,6 @@
 // What moved, for the live view: the newest value of each watched series since the last time, told at a bounded pace.
 import type { DeviceId } from '../../../devices/device.ts'
+import { isOwnMetric } from '../../../devices/telemetry.ts'
 import { limits } from '../../limits.ts'
 import type { Changes, Watch } from '../store.ts'
 import type { DeviceState, SeriesState } from './device-state.ts'
@@ -32,9 +33,10 @@ export class ChangeFeed {
     return this.#all || this.#devices.has(id)
   }
 
-  /** Called for series of watched devices only. */
-  moved(series: SeriesState): void {
-    if (series.inLine) return
+  /** Called for series of watched devices only. `seq`: of the message that moved it. */
+  moved(series: SeriesState, seq: number): void {
+    series.movedSeq = seq
+    if (series.inLine || isOwnMetric(series.metric)) return
     series.inLine = true
     this.#line.push(series)
   }
@@ -71,6 +73,7 @@ export class ChangeFeed {
       metrics: told.map((series) => series.metric),
       times: told.map((series) => series.lastMs),
       values: told.map((series) => series.lastValue),
+      seqs: told.map((series) => series.movedSeq),
     })
     this.offer()
   }

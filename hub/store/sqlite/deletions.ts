@@ -37,8 +37,11 @@ export class Deletions {
       end: db.prepare('DELETE FROM deletions WHERE device = ?'),
       chunksGone: db.prepare("UPDATE deletions SET series = '[]' WHERE device = ?"),
       atMost: db.prepare('UPDATE deletions SET last_seq = min(last_seq, ?)'),
-      ofDevice: ['series', 'heads', 'damaged_heads', 'metadata'].map((table) => db.prepare(`DELETE FROM ${table} WHERE device = ?`)),
+      ofDevice: ['series', 'heads', 'damaged_heads', 'metadata', 'twins', 'twin_versions', 'presences', 'events', 'commands'].map((table) =>
+        db.prepare(`DELETE FROM ${table} WHERE device = ?`),
+      ),
       device: db.prepare('DELETE FROM devices WHERE number = ?'),
+      children: db.prepare('UPDATE devices SET gateway = NULL WHERE gateway = ?'),
       retained: db.prepare('DELETE FROM retained WHERE topic >= ? AND topic < ? AND seq <= ?'),
     }
   }
@@ -53,6 +56,7 @@ export class Deletions {
       this.#sql.begin.run(device, id, lastSeq, JSON.stringify(series))
       for (const remove of this.#sql.ofDevice) remove.run(device)
       this.#sql.device.run(device)
+      this.#sql.children.run(id)
       this.#removeRetained(deletion)
       this.#raise(lastDeviceName, device)
       for (const one of series) this.#raise(lastSeriesName, one)

@@ -1,8 +1,10 @@
 // What the writer thread holds in memory of a device: its series with their newest values, and the points not yet in the tables.
 import type { DeviceId, MetricValue } from '../../../devices/device.ts'
 import type { MetricSchema } from '../../../devices/device-type.ts'
+import { isOwnMetric } from '../../../devices/telemetry.ts'
 import { telemetryTopic } from '../../../devices/topics.ts'
 import { type Columns, inOrder } from '../series/columns.ts'
+import type { DeviceFreshness } from './device-freshness.ts'
 import { flat, flatKinds } from './flat-reading.ts'
 
 const columnsAtFirst = 16
@@ -19,6 +21,8 @@ export interface SeriesState {
   lastValue: MetricValue
   /** It stands in the line of the live view. */
   inLine: boolean
+  /** Sequence number of the message that moved it last while its device was watched. */
+  movedSeq: number
 }
 
 /**
@@ -38,6 +42,8 @@ export class DeviceState {
   type: string | null
   /** Of its type; undefined for nearly all, who may send whatever they like. */
   schema: MetricSchema | undefined
+  /** There once it was heard of since the hub began. */
+  fresh: DeviceFreshness | undefined
   /** To tell the plain telemetry topic from one that names a metric without reading it. */
   readonly telemetryTopicBytes: number
 
@@ -55,6 +61,8 @@ export class DeviceState {
   lastSeq = 0
   sinceMs = 0
   bytes = 0
+  touchedMs = 0
+  /** When telemetry of it came; 0 while it was not heard since it is in memory. */
   lastSeenMs = 0
   refusal: { readonly atMs: number; readonly topic: string; readonly sentence: string } | undefined
 
@@ -71,7 +79,7 @@ export class DeviceState {
   addSeries(id: number, metric: string, last?: { readonly lastMs: number; readonly lastValue: MetricValue }): number {
     const index = this.series.length
     const { lastMs, lastValue } = last ?? { lastMs: Number.NEGATIVE_INFINITY, lastValue: null }
-    this.series.push({ id, device: this, metric, stored: last !== undefined, lastMs, lastValue, inLine: false })
+    this.series.push({ id, device: this, metric, stored: last !== undefined, lastMs, lastValue, inLine: false, movedSeq: 0 })
     this.#metrics.push(metric)
     this.#indexes.set(metric, index)
     return index
@@ -122,10 +130,10 @@ export class DeviceState {
     }
   }
 
-  /** The newest values by metric, as a JSON object. */
+  /** The newest values by metric, as a JSON object; what the hub itself measures is there for those who name it. */
   latest(metrics: ReadonlySet<string> | undefined): string {
     this.fold() // of a watched device all was told when it came
-    const wanted = metrics === undefined ? this.series : this.series.filter(({ metric }) => metrics.has(metric))
+    const wanted = this.series.filter(({ metric }) => (metrics === undefined ? !isOwnMetric(metric) : metrics.has(metric)))
     return `{${wanted.map(newestOf).join()}}`
   }
 

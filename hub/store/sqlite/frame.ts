@@ -13,7 +13,12 @@ export const frameKinds = {
   void: 3,
   /** A fact about a session (fact.ts). */
   fact: 4,
+  /** Rows that change with the commit of the batch (record-rows.ts); the flags are the kind of record and `recordStays`. */
+  record: 5,
 } as const
+
+/** In the flags of a record: of a batch that fails it goes into the next. */
+export const recordStays = 0x80
 
 const headerBytes = 36
 export const bytesAtFirst = 64 * 1024

@@ -6,6 +6,7 @@ import type { DeviceState } from './device-state.ts'
 import { type FrameCursor, frameKinds } from './frame.ts'
 import { whyNotFlat, whyNotPoints } from './metric-schemas.ts'
 import { readFlat, readTelemetry } from './projection.ts'
+import { isRecord } from './record-rows.ts'
 
 /**
  * Seals each frame, and voids checked telemetry that cannot be read, or that the type of its device does not allow. `deviceToCheck` gives the
@@ -16,14 +17,17 @@ export function inspect(
   cursor: FrameCursor,
   deviceToCheck: (number: number) => DeviceState | undefined,
 ): {
-  refused: { seq: number; detail: string }[]
+  refused: { seq: number; code: 'telemetry-invalid'; detail: string }[]
   checked: { points: Points; ends: number[] } | undefined
   devices: { number: number; id: DeviceId; atMs: number }[]
+  /** Rows change with this batch: see `RecordRows`. */
+  hasRecords: boolean
 } {
   const toCheck = frameFlags.checked | frameFlags.telemetry
-  const refused: { seq: number; detail: string }[] = []
+  const refused: { seq: number; code: 'telemetry-invalid'; detail: string }[] = []
   const devices: { number: number; id: DeviceId; atMs: number }[] = []
   let checked: { points: Points; ends: number[] } | undefined
+  let hasRecords = false
   while (cursor.next()) {
     if (cursor.kind === frameKinds.device) devices.push({ number: cursor.device, id: cursor.topic(), atMs: cursor.atMs })
     else if (cursor.kind === frameKinds.message && (cursor.flags & toCheck) === toCheck) {
@@ -34,13 +38,14 @@ export function inspect(
       if (detail === undefined) checked.ends.push(checked.points.count)
       else {
         checked.points.count = start
-        refused.push({ seq: cursor.seq, detail })
+        refused.push({ seq: cursor.seq, code: 'telemetry-invalid', detail })
         cursor.makeVoid()
       }
     }
+    hasRecords ||= isRecord(cursor)
     cursor.seal()
   }
-  return { refused, checked, devices }
+  return { refused, checked, devices, hasRecords }
 }
 
 /** The points of the common forms are not kept. */

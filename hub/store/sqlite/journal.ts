@@ -1,11 +1,11 @@
 // The journal on the event loop: gathers messages into batches and hands one batch at a time to the writer thread.
 import type { DeviceId } from '../../../devices/device.ts'
 import type { Clock } from '../../clock.ts'
-import { Refusal } from '../../errors.ts'
+import { Refusal, type RefusalCode } from '../../errors.ts'
 import { limits, MiB } from '../../limits.ts'
 import { type Durability, frameFlags, type Journal, type Waiter } from '../store.ts'
 import { Batch } from './batch.ts'
-import { bytesAtFirst, frameKinds } from './frame.ts'
+import { bytesAtFirst, frameKinds, recordStays } from './frame.ts'
 
 /** What the journal asks of the writer thread. The buffer moves there and comes back through `takeBack`. */
 export type Commit = (batch: SealedBatch) => Promise<CommitResult>
@@ -22,8 +22,8 @@ export interface SealedBatch {
 }
 
 export type CommitResult =
-  /** `refused`: checked telemetry that cannot be read, by sequence number, with the reason. */
-  | { readonly is: 'stored'; readonly refused: readonly { readonly seq: number; readonly detail: string }[] }
+  /** `refused`: checked messages that cannot be read, by sequence number, with the reason. */
+  | { readonly is: 'stored'; readonly refused: readonly { readonly seq: number; readonly code: RefusalCode; readonly detail: string }[] }
   | { readonly is: 'full'; readonly kept?: KeptFrames | undefined }
   | { readonly is: 'failed'; readonly detail: string; readonly kept?: KeptFrames | undefined }
 
@@ -130,6 +130,14 @@ export class SqliteJournal implements Journal {
    */
   appendFact(session: number, kind: number, topic: Uint8Array, properties: Uint8Array | undefined, payload: Uint8Array): number {
     this.#frame(frameKinds.fact, topic, session, kind, properties, payload, 0, payload.length)
+    if (this.#committing === undefined && !this.#open.urgent) this.#waitFor(factsWaitMs)
+    return this.#seq
+  }
+
+  appendRecord(kind: number, device: number, key: string, body: string, stays: boolean): number {
+    const bytes = encoder.encode(body)
+    const flags = stays ? kind | recordStays : kind
+    this.#frame(frameKinds.record, encoder.encode(key), device, flags, undefined, bytes, 0, bytes.length)
     if (this.#committing === undefined && !this.#open.urgent) this.#waitFor(factsWaitMs)
     return this.#seq
   }
@@ -290,7 +298,7 @@ export class SqliteJournal implements Journal {
       this.messages += batch.messages
       this.#storedSeq = batch.lastSeq
       this.bytes += batch.frames.length
-      const refused = result.refused.map(({ seq, detail }) => [seq, new Refusal('telemetry-invalid', { detail })] as const)
+      const refused = result.refused.map(({ seq, code, detail }) => [seq, new Refusal(code, { detail })] as const)
       batch.tellStored(refused.length === 0 ? undefined : new Map(refused))
     } else {
       this.commitFailures += 1

@@ -1,6 +1,6 @@
 // In the writer thread: what is kept of a batch that could not be committed.
 import { factKinds } from './fact.ts'
-import { FrameCursor, frameKinds } from './frame.ts'
+import { FrameCursor, frameKinds, recordStays } from './frame.ts'
 import type { KeptFrames } from './journal.ts'
 
 /** What of a batch that failed is not lost with its messages; sealed again when it is committed. */
@@ -11,7 +11,8 @@ export function keptOf(bytes: Buffer): KeptFrames | undefined {
   let lastSeq = 0
   while (cursor.next()) {
     const isFact = cursor.kind === frameKinds.fact
-    if (!isFact && cursor.kind !== frameKinds.device) continue
+    const isRecord = cursor.kind === frameKinds.record && (cursor.flags & recordStays) !== 0
+    if (!isFact && !isRecord && cursor.kind !== frameKinds.device) continue
     // These two tell of a message that is in no other batch.
     if (isFact && (cursor.flags === factKinds.received || cursor.flags === factKinds.willSent)) continue
     frames.push(bytes.subarray(cursor.start, cursor.end))

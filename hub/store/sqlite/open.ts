@@ -1,14 +1,16 @@
 // The store on SQLite: opens the file, starts the writer and the reader thread, and is the Store that the hub sees.
-import { chmodSync, closeSync, openSync, statSync } from 'node:fs'
-import { join } from 'node:path'
 import type { Device, DeviceChange, DeviceId } from '../../../devices/device.ts'
+import type { Child } from '../../../devices/gateway.ts'
 import { expiryOf, type Message, type QoS } from '../../../devices/message.ts'
 import type { Clock } from '../../clock.ts'
 import { Refusal } from '../../errors.ts'
 import { limits } from '../../limits.ts'
 import { type Retention, retention } from '../../retention.ts'
 import { typeKind } from '../access.ts'
+import type { CommandStore } from '../commands.ts'
 import { Cursors } from '../cursors.ts'
+import type { Events, StoredPresence } from '../events.ts'
+import type { Freshness, FreshnessNews } from '../freshness.ts'
 import type { StoreStatus } from '../status.ts'
 import type {
   Changes,
@@ -23,9 +25,10 @@ import type {
   StoreFigures,
   Watch,
 } from '../store.ts'
+import type { TwinChange } from '../twins.ts'
 import { SqliteAccess } from './access.ts'
 import { figure, type SharedFigures, sharedFigures } from './figures.ts'
-import { makeFolder } from './folders.ts'
+import { makePrivate } from './folders.ts'
 import { SqliteJournal } from './journal.ts'
 import type { KeeperFunctions } from './keeper/keeper.ts'
 import type { QueryFunctions } from './query/query.ts'
@@ -36,8 +39,9 @@ import { SqlProcess } from './sql/process.ts'
 import { SqliteTelemetry } from './telemetry.ts'
 import { startThread, type Thread } from './thread.ts'
 import { type JournalBudget, wholeJournal } from './trimmer.ts'
+import { SqliteTwins } from './twins.ts'
 import { Upkeep } from './upkeep.ts'
-import type { Opened, RetainedRow, WriterFunctions } from './writer.ts'
+import type { Opened, RetainedRow, WriterFunctions } from './writer-functions.ts'
 
 /** How long the reader thread may go on at the close with what was asked of it before. */
 const readerFarewellMs = 1000
@@ -68,7 +72,11 @@ export async function openSqliteStore(options: SqliteOptions): Promise<Store> {
     'writer',
     {
       recycle: (buffer: ArrayBuffer) => hooks.journal?.takeBack(buffer),
-      changes: (changes: Changes) => hooks.changes(changes),
+      changes(changes: Changes) {
+        for (const listener of hooks.changes) listener(changes)
+      },
+      twins: (changes: readonly TwinChange[]) => hooks.twins(changes),
+      freshness: (news: readonly FreshnessNews[]) => hooks.freshness(news),
       fatal: (error: Error) => hooks.end(error),
     },
     (error) => hooks.end(error),
@@ -90,6 +98,7 @@ export async function openSqliteStore(options: SqliteOptions): Promise<Store> {
     })
     hooks.journal = journal
     const sessions = sessionsOf(await reader.call('sessions', []))
+    const presences = await reader.call('presences', [])
     const access = new SqliteAccess(await reader.call('access', []), {
       write: async (writes) => {
         await writer.call('writeAccess', [writes])
@@ -105,7 +114,7 @@ export async function openSqliteStore(options: SqliteOptions): Promise<Store> {
     })
     const settle = async () => void (await writer.call('settleAll', []))
     const sql = new SqlProcess({ folder, clock, settle, queryMs: limits.queryMs, idleMs: sqlIdleMs })
-    return new SqliteStore(durability, found, sessions, journal, writer, reader, telemetry, upkeep, sql, access, figures, hooks)
+    return new SqliteStore(durability, found, sessions, presences, journal, writer, reader, telemetry, upkeep, sql, access, figures, hooks)
   } catch (error) {
     await Promise.all([writer, reader].map((thread) => thread.stop()))
     throw error
@@ -135,7 +144,9 @@ async function opened<Served extends { open(...args: never[]): void; readonly [n
 /** What the threads call before and after there is a store to hear it. */
 class Hooks {
   journal: SqliteJournal | undefined
-  changes: (changes: Changes) => void = () => {}
+  readonly changes: ((changes: Changes) => void)[] = []
+  twins: (changes: readonly TwinChange[]) => void = () => {}
+  freshness: (news: readonly FreshnessNews[]) => void = () => {}
   #fatal: ((error: Error) => void) | undefined
   #ended: Error | undefined
 
@@ -157,6 +168,7 @@ class SqliteStore implements Store {
   readonly durability: Durability
   readonly devicesAtStart: ReadonlyMap<DeviceId, number>
   readonly typesAtStart: ReadonlyMap<DeviceId, string>
+  readonly childrenAtStart: readonly Child[]
   readonly lastDeviceAtStart: number
   readonly retainedAtStart: readonly Message[]
   readonly cursors: Cursors
@@ -165,19 +177,27 @@ class SqliteStore implements Store {
   readonly sessionsAtStart: Iterable<StoredSession>
   readonly lastSessionAtStart: number
   readonly unroutedAtStart: readonly Message[]
+  readonly presencesAtStart: readonly StoredPresence[]
+  readonly aliveAtStartMs: number
+  readonly events: Events
+  readonly freshness: Freshness
   readonly #lastPlaceAtStart: number
   readonly #writer: Thread<WriterFunctions>
   readonly #reader: Thread<ReaderFunctions>
   readonly #upkeep: Upkeep
   readonly sql: SqlProcess
   readonly access: SqliteAccess
+  readonly twins: SqliteTwins
+  readonly commands: CommandStore
+  readonly #watched = new Map<string, Watch>()
   readonly #figures: SharedFigures
   readonly #hooks: Hooks
 
   constructor(
     durability: Durability,
-    { epochs, deviceIds, deviceNumbers, deviceTypes, lastDevice, retained, lastSession, unrouted, nextSeq }: Opened,
+    { epochs, deviceIds, deviceNumbers, deviceTypes, children, lastDevice, retained, lastSession, unrouted, nextSeq, aliveMs }: Opened,
     sessions: Iterable<StoredSession>,
+    presences: readonly StoredPresence[],
     journal: SqliteJournal,
     writer: Thread<WriterFunctions>,
     reader: Thread<ReaderFunctions>,
@@ -192,6 +212,7 @@ class SqliteStore implements Store {
     this.journal = journal
     this.devicesAtStart = new Map(deviceIds.map((id, at) => [id, deviceNumbers[at]!]))
     this.typesAtStart = typesOf(deviceIds, deviceTypes)
+    this.childrenAtStart = children
     this.lastDeviceAtStart = Math.max(
       lastDevice,
       deviceNumbers.reduce((most, number) => Math.max(most, number), 0),
@@ -202,6 +223,16 @@ class SqliteStore implements Store {
     this.sessionsAtStart = sessions
     this.lastSessionAtStart = lastSession
     this.unroutedAtStart = unrouted
+    this.presencesAtStart = presences
+    this.aliveAtStartMs = aliveMs
+    this.freshness = {
+      of: (id) => writer.call('freshness', [id]),
+      stale: () => writer.call('stale', []),
+      onNews: (listener) => {
+        hooks.freshness = listener
+      },
+    }
+    this.events = { list: (query) => reader.call('events', [query]) }
     this.#lastPlaceAtStart = nextSeq - 1
     this.#writer = writer
     this.#reader = reader
@@ -209,6 +240,9 @@ class SqliteStore implements Store {
     this.#upkeep = upkeep
     this.sql = sql
     this.access = access
+    this.twins = new SqliteTwins(writer, reader)
+    hooks.twins = (changes) => this.twins.tell(changes)
+    this.commands = commandsBy(reader)
     this.#figures = figures
     this.#hooks = hooks
   }
@@ -276,13 +310,14 @@ class SqliteStore implements Store {
     this.#writer.call('signOfLife', [atMs]).catch(() => {})
   }
 
-  watch(watch: Watch): void {
+  watch(watch: Watch, asker: 'live' | 'commands' = 'live'): void {
+    this.#watched.set(asker, watch)
     // A thread that is gone has told its end to onFatal already.
-    this.#writer.call('watch', [watch]).catch(() => {})
+    this.#writer.call('watch', [unionOf([...this.#watched.values()])]).catch(() => {})
   }
 
   onChanges(listener: (changes: Changes) => void): void {
-    this.#hooks.changes = listener
+    this.#hooks.changes.push(listener)
   }
 
   onFatal(listener: (error: Error) => void): void {
@@ -321,6 +356,26 @@ class SqliteStore implements Store {
   }
 }
 
+function commandsBy(reader: Thread<ReaderFunctions>): CommandStore {
+  return {
+    open: (afterNumber) => reader.call('openCommands', [afterNumber]),
+    newest: () => reader.call('newestCommand', []),
+    find: (number) => reader.call('command', [number]),
+    page: (query) => reader.call('commands', [query]),
+    bulk: (number) => reader.call('bulk', [number]),
+    bulks: () => reader.call('bulks', []),
+  }
+}
+
+function unionOf(watched: readonly Watch[]): Watch {
+  const devices: DeviceId[] = []
+  for (const watch of watched) {
+    if ('all' in watch) return watch
+    devices.push(...watch.devices)
+  }
+  return { devices }
+}
+
 /** Devices that are alike share the word. */
 function typesOf(ids: readonly DeviceId[], types: readonly (string | null)[]): Map<DeviceId, string> {
   const words = new Map<string, string>()
@@ -331,29 +386,6 @@ function typesOf(ids: readonly DeviceId[], types: readonly (string | null)[]): M
     found.set(ids[at]!, words.get(type)!)
   }
   return found
-}
-
-/** The folder and the file for their owner only. SQLite gives its side files the mode of the database. Errors: a sentence. */
-function makePrivate(folder: string): void {
-  try {
-    makeFolder(folder)
-    restrict(folder, 0o700)
-    const path = join(folder, 'mooring.db')
-    closeSync(openSync(path, 'a', 0o600))
-    restrict(path, 0o600)
-  } catch (error) {
-    throw new Error(`The data folder ${folder} cannot be used (${(error as Error).message}); choose another with --data.`, { cause: error })
-  }
-}
-
-/** A folder that belongs to someone else, such as a mounted volume, keeps the mode its owner gave it. */
-function restrict(path: string, mode: number): void {
-  if ((statSync(path).mode & 0o777) === mode) return
-  try {
-    chmodSync(path, mode)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EPERM') throw error
-  }
 }
 
 export function retainedMessage({ topic, seq, atMs, qos, properties, payload }: RetainedRow): Message {

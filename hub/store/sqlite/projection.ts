@@ -1,15 +1,17 @@
 // In the writer thread: turns committed batches into points, retained messages and sessions, a slice at a time, so that a commit never waits for it.
 import { isUtf8 } from 'node:buffer'
-import { Points, parseTelemetry } from '../../../devices/telemetry.ts'
+import { connectedMetric, Points, parseTelemetry } from '../../../devices/telemetry.ts'
 import { meaningOf } from '../../../devices/topics.ts'
 import { Refusal } from '../../errors.ts'
 import { limits } from '../../limits.ts'
-import { frameFlags } from '../store.ts'
+import { presenceGoesOn } from '../events.ts'
+import { frameFlags, recordKinds } from '../store.ts'
 import type { DeviceState } from './device-state.ts'
 import { figure, type SharedFigures } from './figures.ts'
 import { flat, readFlatReading } from './flat-reading.ts'
-import { type FrameCursor, frameKinds } from './frame.ts'
+import { type FrameCursor, frameKinds, recordStays } from './frame.ts'
 import { whyNotFlat, whyNotPoints } from './metric-schemas.ts'
+import { presenceIn } from './presence-rows.ts'
 import type { SeriesBook } from './series.ts'
 import type { SessionBook } from './session-book.ts'
 
@@ -101,7 +103,7 @@ export class Projection {
 
   #project(batch: CommittedBatch): void {
     const { cursor } = batch
-    if (cursor.kind !== frameKinds.message && cursor.kind !== frameKinds.fact) return
+    if (cursor.kind !== frameKinds.message && cursor.kind !== frameKinds.fact && !isPresence(cursor)) return
     if (batch.replayed) {
       if (cursor.seq <= this.#book.gatheredSeq) return
       if (!cursor.sealed) {
@@ -111,6 +113,7 @@ export class Projection {
       }
     }
     if (cursor.kind === frameKinds.message) this.#projectMessage(batch)
+    else if (cursor.kind === frameKinds.record) this.#projectPresence(cursor)
     else if (!this.#sessions.take(cursor)) this.#count(figure.damagedFrames, 1)
     this.#book.gathered(cursor.seq)
   }
@@ -129,6 +132,15 @@ export class Projection {
         payload: Buffer.from(cursor.payload()),
       })
     }
+  }
+
+  #projectPresence(cursor: FrameCursor): void {
+    const device = this.#book.device(cursor.device)
+    if (device === undefined || cursor.seq <= device.flushedSeq) return
+    const { at, since } = presenceIn(cursor)
+    const timeMs = cursor.topic() === presenceGoesOn ? cursor.atMs : (since ?? cursor.atMs)
+    this.#book.takeOwn(device, cursor.seq, cursor.atMs, connectedMetric, timeMs, at === 'online')
+    this.#count(figure.points, 1)
   }
 
   // 3 µs for a reading of 150 bytes with six numbers, of which JSON.parse is a third.
@@ -184,6 +196,10 @@ export class Projection {
   #count(which: (typeof figure)[keyof typeof figure], by: number): void {
     this.#figures[which]! += by
   }
+}
+
+function isPresence({ kind, flags }: FrameCursor): boolean {
+  return kind === frameKinds.record && (flags & ~recordStays) === recordKinds.presence
 }
 
 /** The same as `readTelemetry`, faster, for the commonest readings alone: their points are in `flat`. False for any other. */

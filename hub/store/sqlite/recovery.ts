@@ -8,7 +8,7 @@ import type { Projection } from './projection.ts'
 import type { SeriesBook } from './series.ts'
 import type { SessionBook } from './session-book.ts'
 import { messageAt } from './session-rows.ts'
-import type { RetainedRow } from './writer.ts'
+import type { RetainedRow } from './writer-functions.ts'
 
 /** Brings the tables up to the newest commit. */
 export function replay(db: Database, projection: Projection, book: SeriesBook, sessions: SessionBook): void {

@@ -193,6 +193,100 @@ const steps: readonly string[] = [
     body   TEXT NOT NULL                -- JSON, an object
   ) STRICT;
   `,
+  `
+  ALTER TABLE devices ADD COLUMN gateway TEXT;  -- id of the device whose connections speak for it, too
+  CREATE INDEX devices_by_gateway ON devices (gateway) WHERE gateway IS NOT NULL;
+  `,
+  `
+  CREATE TABLE twins (                  -- what is desired and reported of devices (twin-rows.ts)
+    device          INTEGER NOT NULL REFERENCES devices (number),
+    name            TEXT NOT NULL,
+    version         INTEGER NOT NULL,
+    at_ms           REAL NOT NULL,      -- of that version
+    desired_version INTEGER NOT NULL,   -- the last one that changed what is desired; 0 when nothing ever was
+    desired         TEXT NOT NULL,      -- JSON objects, and beside each the times of its leaves
+    desired_times   TEXT NOT NULL,
+    reported        TEXT NOT NULL,
+    reported_times  TEXT NOT NULL,
+    kept_versions   INTEGER NOT NULL,   -- its rows in twin_versions, and their bytes
+    kept_bytes      INTEGER NOT NULL,
+    PRIMARY KEY (device, name)
+  ) STRICT;
+
+  CREATE TABLE twin_versions (          -- how each version of a twin differs from the one before (twin-history.ts)
+    id      INTEGER PRIMARY KEY,        -- a larger one was written later
+    device  INTEGER NOT NULL,
+    twin    TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    at_ms   REAL NOT NULL,
+    part    TEXT NOT NULL,              -- desired, reported
+    who     TEXT,                       -- NULL for the device
+    undo    TEXT NOT NULL,              -- JSON, the merge patch that leads back to the version before
+    UNIQUE (device, twin, version)
+  ) STRICT;
+  `,
+  `
+  CREATE TABLE presences (              -- how each device is connected, of those that ever were (presence-rows.ts)
+    device INTEGER PRIMARY KEY,
+    at     TEXT NOT NULL,               -- online, away, offline
+    body   TEXT NOT NULL                -- JSON, as answers bring it
+  ) STRICT;
+
+  CREATE TABLE events (                 -- the newest ones of each device (event-rows.ts)
+    device INTEGER NOT NULL,
+    number INTEGER NOT NULL,            -- without gaps: the oldest go first, and the newest never goes
+    seq    INTEGER NOT NULL,            -- of the frame in the journal that told of it
+    at_ms  REAL NOT NULL,
+    kind   TEXT NOT NULL,               -- event, presence, freshness
+    name   TEXT NOT NULL,
+    body   TEXT NOT NULL,               -- JSON
+    bytes  INTEGER NOT NULL,
+    PRIMARY KEY (device, number)
+  ) WITHOUT ROWID, STRICT;
+  CREATE INDEX events_in_order ON events (seq, bytes);
+  `,
+  `
+  CREATE TABLE bulks (                  -- what was asked of many devices at once
+    number      INTEGER PRIMARY KEY,
+    name        TEXT NOT NULL,
+    params      TEXT NOT NULL,          -- JSON, as in command_bodies
+    until       TEXT,
+    by          TEXT NOT NULL,
+    concurrency INTEGER NOT NULL,
+    targets     INTEGER NOT NULL,
+    is_whole    INTEGER NOT NULL DEFAULT 0
+  ) STRICT;
+
+  CREATE TABLE commands (               -- what changes of them (command-rows.ts)
+    number       INTEGER PRIMARY KEY,
+    device       INTEGER NOT NULL,
+    bulk         INTEGER,
+    name         TEXT NOT NULL,
+    key          TEXT,
+    state        TEXT NOT NULL,
+    over_ms      REAL,                  -- NULL while something may come of it
+    deadline_ms  REAL NOT NULL,
+    attempts     INTEGER NOT NULL,
+    attempts_max INTEGER NOT NULL,
+    held_by      INTEGER NOT NULL,      -- a session, 0 for none
+    seq          INTEGER NOT NULL,      -- of the message that was sent last, 0 for none
+    trail        TEXT NOT NULL,         -- JSON of each step, with commas between
+    late         TEXT,                  -- JSON
+    bytes        INTEGER NOT NULL       -- with its body
+  ) STRICT;
+  CREATE INDEX commands_of_device ON commands (device, number);
+  CREATE INDEX commands_open ON commands (number) WHERE over_ms IS NULL;
+  CREATE INDEX commands_over ON commands (over_ms) WHERE over_ms IS NOT NULL;
+  CREATE INDEX commands_of_bulk ON commands (bulk, number) WHERE bulk IS NOT NULL;
+
+  CREATE TABLE command_bodies (         -- what is written once; of a command of a bulk its result alone
+    number INTEGER PRIMARY KEY REFERENCES commands (number) ON DELETE CASCADE,
+    by     TEXT,
+    params TEXT,                        -- JSON, like the next two
+    until  TEXT,
+    result TEXT
+  ) STRICT;
+  `,
 ]
 
 /** Brings the file to the version of this code. A file from newer code is left alone, with an error that names both versions. */

@@ -57,7 +57,7 @@ export class SeriesTables {
     let rows = 0
     let depth = 0
     for (const { points, deepest, bytes } of headsOf(gathered.map(([series, points]) => [series.id, points]))) {
-      this.#sql.insertHead.run(device.number, device.lastSeenMs, points, deepest, bytes)
+      this.#sql.insertHead.run(device.number, device.touchedMs, points, deepest, bytes)
       rows += 1
       depth += deepest
     }
@@ -98,7 +98,7 @@ function statements(db: Database) {
     updateSeries: db.prepare('UPDATE series SET last_ms = ?, newest = ? WHERE id = ?'),
     insertHead: db.prepare('INSERT INTO heads (device, at_ms, points, deepest, bytes) VALUES (?, ?, ?, ?, ?)'),
     seen: db.prepare(
-      `UPDATE devices SET last_seen_ms = ?, flushed_seq = ?, head_rows = head_rows + ?, head_depth = head_depth + ? WHERE number = ?`,
+      `UPDATE devices SET last_seen_ms = coalesce(nullif(?, 0), last_seen_ms), flushed_seq = ?, head_rows = head_rows + ?, head_depth = head_depth + ? WHERE number = ?`,
     ),
     refusal: db.prepare('UPDATE devices SET refusal_at_ms = ?, refusal_topic = ?, refusal_sentence = ? WHERE number = ?'),
     // A replay meets older states of a topic again; they must not undo newer ones.

@@ -3,12 +3,16 @@
 // Exactly once: a slice writes a device's points, its newest values and its `flushed_seq` together. A crash between slices leaves devices
 // at different places in the sequence, and a replay from the oldest of them (`projected_seq`) passes over what each one has.
 import type { Database } from 'better-sqlite3'
-import type { DeviceId } from '../../../devices/device.ts'
+import type { DeviceId, MetricValue } from '../../../devices/device.ts'
 import type { Points } from '../../../devices/telemetry.ts'
+import { isOwnMetric } from '../../../devices/telemetry.ts'
 import { limits, MiB } from '../../limits.ts'
 import type { ChangeFeed } from './changes.ts'
 import { type Deletion, prefixOf } from './deletions.ts'
+import type { DeviceFreshness } from './device-freshness.ts'
 import { DeviceState } from './device-state.ts'
+import { flat } from './flat-reading.ts'
+import type { FreshnessBook } from './freshness-book.ts'
 import { MetricSchemas } from './metric-schemas.ts'
 import { SeriesTables } from './series-tables.ts'
 import type { JournalTrimmer } from './trimmer.ts'
@@ -50,6 +54,8 @@ export class SeriesBook {
   #gatheredSeq: number
   readonly #settledElsewhere: () => number
   readonly #schemas: MetricSchemas
+  /** Undefined while an earlier run's readings are read back. */
+  freshness: FreshnessBook | undefined
 
   /** `settledElsewhere`: up to where the journal is not needed any more by others who gather from it. */
   constructor(
@@ -98,11 +104,15 @@ export class SeriesBook {
     if (device === undefined) return
     device.type = type
     device.schema = this.#schemas.of(type)
+    device.fresh?.retype(device.schema)
   }
 
   /** Types are others than before. */
   retypeAll(): void {
-    for (const device of this.#devices.values()) device.schema = this.#schemas.of(device.type)
+    for (const device of this.#devices.values()) {
+      device.schema = this.#schemas.of(device.type)
+      device.fresh?.retype(device.schema)
+    }
   }
 
   /** Undefined for a number that is not on record. */
@@ -115,6 +125,8 @@ export class SeriesBook {
     const countBefore = device.count
     let complete = true
     let numeric = true
+    const fresh = this.#freshOf(device)
+    const second = this.freshness?.second() ?? 0
     let index: number | undefined
     for (let at = start; at < end; at += 1) {
       const metric = points.metrics[at]!
@@ -126,10 +138,11 @@ export class SeriesBook {
       }
       if (typeof value !== 'number') numeric = false
       device.take(index, points.times[at]!, value)
+      fresh?.heard(index, second, device)
     }
     // Numbers are copied into the columns; other values are held as the payload brought them.
     this.#touch(device, seq, atMs, (device.count - countBefore) * pointBytes + (numeric ? 0 : payloadBytes))
-    if (device.watched) device.fold((series) => this.#changes.moved(series))
+    if (device.watched) device.fold((series) => this.#changes.moved(series, seq))
     return complete
   }
 
@@ -137,8 +150,22 @@ export class SeriesBook {
   takeFlat(device: DeviceState, seq: number, atMs: number): void {
     const countBefore = device.count
     device.takeFlat()
+    const fresh = this.#freshOf(device)
+    if (fresh !== undefined) {
+      const second = this.freshness!.second()
+      for (let at = 0; at < flat.count; at += 1) fresh.heard(flat.indexes[at]!, second, device)
+    }
     this.#touch(device, seq, atMs, (device.count - countBefore) * pointBytes)
-    if (device.watched) device.fold((series) => this.#changes.moved(series))
+    if (device.watched) device.fold((series) => this.#changes.moved(series, seq))
+  }
+
+  /** A point that the hub makes of the device: it does not count as heard. */
+  takeOwn(device: DeviceState, seq: number, atMs: number, metric: string, timeMs: number, value: MetricValue): void {
+    const index = device.indexOf(metric, 0) ?? this.#addSeries(device, metric) // beside all that it may send
+    device.take(index, timeMs, value)
+    const { lastSeenMs } = device
+    this.#touch(device, seq, atMs, pointBytes)
+    device.lastSeenMs = lastSeenMs
   }
 
   /** Notes telemetry that could not be read, for the device's page. */
@@ -163,6 +190,7 @@ export class SeriesBook {
       if (this.#dirty.delete(device)) this.#gatheredBytes -= device.bytes
       this.#changes.forget(device)
     }
+    this.freshness?.forget(id)
     const prefix = prefixOf(id)
     for (const change of this.#retained.values()) {
       if (change.seq > lastSeq || !change.topic.startsWith(prefix)) continue
@@ -252,6 +280,11 @@ export class SeriesBook {
     if (this.#seriesHeld > seriesHeldMax) this.#forgetClean()
   }
 
+  #freshOf(device: DeviceState): DeviceFreshness | undefined {
+    if (device.fresh === undefined) device.fresh = this.freshness?.attach(device)
+    return device.fresh
+  }
+
   #touch(device: DeviceState, seq: number, atMs: number, bytes: number): void {
     if (!this.#dirty.has(device)) {
       this.#dirty.add(device)
@@ -259,6 +292,7 @@ export class SeriesBook {
       device.sinceMs = performance.now()
     }
     device.lastSeq = seq
+    device.touchedMs = atMs
     device.lastSeenMs = atMs
     device.bytes += bytes
     this.#gatheredBytes += bytes
@@ -277,7 +311,10 @@ export class SeriesBook {
   }
 
   #create(device: DeviceState, metric: string): number | undefined {
-    if (device.series.length >= limits.metricsPerDevice) return undefined
+    return hasRoom(device) ? this.#addSeries(device, metric) : undefined
+  }
+
+  #addSeries(device: DeviceState, metric: string): number {
     this.#seriesHeld += 1
     return device.addSeries(this.#tables.newSeriesId(), metric)
   }
@@ -295,4 +332,10 @@ export class SeriesBook {
 
 function bytesOf({ topic, payload }: RetainedChange): number {
   return topic.length + payload.length
+}
+
+/** What the hub itself measures of the device is not counted. */
+function hasRoom({ series }: DeviceState): boolean {
+  if (series.length < limits.metricsPerDevice) return true
+  return series.filter(({ metric }) => !isOwnMetric(metric)).length < limits.metricsPerDevice
 }

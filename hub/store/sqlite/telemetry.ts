@@ -22,7 +22,7 @@ import type {
 import type { CancelFlags } from './query/budget.ts'
 import type { QueryFunctions } from './query/query.ts'
 import type { Thread } from './thread.ts'
-import type { WriterFunctions } from './writer.ts'
+import type { WriterFunctions } from './writer-functions.ts'
 
 const lanesMax = 2
 

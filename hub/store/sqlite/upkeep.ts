@@ -5,7 +5,7 @@ import type { KeeperFunctions } from './keeper/keeper.ts'
 import type { Rolled } from './keeper/roller.ts'
 import type { KeeperStatus } from './keeper/status-reader.ts'
 import type { Thread } from './thread.ts'
-import type { WriterFunctions } from './writer.ts'
+import type { WriterFunctions } from './writer-functions.ts'
 
 const everyMs = 1000
 const stepsPerRound = 20

@@ -5,22 +5,25 @@ import { statfsSync } from 'node:fs'
 import { join } from 'node:path'
 import Database, { SqliteError } from 'better-sqlite3'
 import type { DeviceChange, DeviceId } from '../../../devices/device.ts'
-import type { Message } from '../../../devices/message.ts'
+import { systemClock } from '../../clock.ts'
 import { Refusal } from '../../errors.ts'
-import { limits } from '../../limits.ts'
+import { limits, MiB } from '../../limits.ts'
 import { typeKind } from '../access.ts'
-import type { Epoch } from '../cursors.ts'
-import type { StoreStatus } from '../status.ts'
-import type { Durability, Watch } from '../store.ts'
+import { type Durability, recordKinds, type Watch } from '../store.ts'
+import type { DesiredChange, DesiredOutcome, Twin } from '../twins.ts'
 import { AccessRows, type AccessWrite } from './access-rows.ts'
 import type { PartitionRow } from './catalogue.ts'
 import { ChangeFeed } from './changes.ts'
+import { ChildRows } from './child-rows.ts'
+import { CommandRows } from './command-rows.ts'
 import { Commits } from './commits.ts'
 import { type Deletion, Deletions, lastDeviceName } from './deletions.ts'
-import { describeDevice } from './device-rows.ts'
+import { describeDevice, readChildren } from './device-rows.ts'
 import { beginEpoch } from './epochs.ts'
+import { EventRows } from './event-rows.ts'
 import { figure, type SharedFigures } from './figures.ts'
 import { FrameCursor } from './frame.ts'
+import { FreshnessBook } from './freshness-book.ts'
 import type { CommitResult, SealedBatch } from './journal.ts'
 import type { Rolled } from './keeper/roller.ts'
 import type { Sealed } from './keeper/sealer.ts'
@@ -30,6 +33,7 @@ import { metaOf, setMeta } from './meta.ts'
 import { MetricSchemas, readTypes } from './metric-schemas.ts'
 import { convertSegments } from './old-segments.ts'
 import { PartitionRecords } from './partition-records.ts'
+import { PresenceRows } from './presence-rows.ts'
 import { Projection } from './projection.ts'
 import { type Moved, MovedWriter } from './query/latest.ts'
 import { lastSignOfLifeMs, readRetained, replay, unrouted } from './recovery.ts'
@@ -39,79 +43,16 @@ import { SessionBook } from './session-book.ts'
 import { leaveAll } from './session-rows.ts'
 import { lastSessionName } from './session-tables.ts'
 import { notify, serve } from './thread.ts'
-import { type JournalBudget, JournalTrimmer } from './trimmer.ts'
-
-export interface OpenOptions {
-  readonly folder: string
-  readonly durability: Durability
-  readonly figures: SharedFigures
-  readonly journal: JournalBudget
-}
-
-export interface WriterStatus {
-  readonly journal: StoreStatus['journal']
-  readonly projectedSeq: number
-  readonly lagBytes: number
-}
-
-export interface Opened {
-  /** All that are remembered; the newest is this run. */
-  readonly epochs: readonly Epoch[]
-  readonly nextSeq: number
-  readonly deviceIds: readonly DeviceId[]
-  readonly deviceNumbers: Float64Array
-  readonly deviceTypes: readonly (string | null)[]
-  readonly retained: readonly RetainedRow[]
-  readonly lastDevice: number
-  readonly lastSession: number
-  readonly unrouted: readonly Message[]
-}
-
-export interface RetainedRow {
-  readonly topic: string
-  readonly seq: number
-  readonly atMs: number
-  readonly qos: number
-  readonly properties: Uint8Array | null
-  readonly payload: Uint8Array
-}
-
-export interface WriterFunctions {
-  readonly [name: string]: (...args: never[]) => unknown
-  open(options: OpenOptions): Opened
-  commit(batch: SealedBatch): CommitResult
-  /** Everything committed before the call is in the tables for these devices, if the disk takes it. */
-  settle(ids: readonly DeviceId[]): Promise<void>
-  /** … for all devices; false when the disk does not take it. */
-  settleAll(): Promise<boolean>
-  /** The newest values of those devices that are ahead of the tables. */
-  moved(numbers: Float64Array, metrics: readonly string[] | undefined): Promise<Moved>
-  status(): WriterStatus
-  /** Brings the journal a step nearer to its budget; false when nothing is left to do, or nothing can be done now. */
-  trim(): boolean
-  sealed(sealed: Sealed): void
-  rolled(rolled: Rolled): void
-  mended(partition: PartitionRow): void
-  /** These partitions are let go of: on disk when it returns, so that their files may be removed. */
-  dropped(files: readonly string[]): void
-  /** False when there is no such device. */
-  describe(id: DeviceId, change: DeviceChange): Promise<boolean>
-  /** In one transaction. */
-  writeAccess(writes: readonly AccessWrite[]): Promise<void>
-  /** The device is gone when it returns; its chunks are not yet. Undefined when there is none. */
-  beginDeletion(id: DeviceId, lastSeq: number): Deletion | undefined
-  deletions(): Deletion[]
-  /** Its chunks are gone. */
-  endDeletion(device: number): Promise<void>
-  watch(watch: Watch): void
-  signOfLife(atMs: number): void
-  close(): Promise<void>
-}
+import { JournalTrimmer } from './trimmer.ts'
+import { TwinRows } from './twin-rows.ts'
+import type { Opened, OpenOptions, WriterFunctions, WriterStatus } from './writer-functions.ts'
 
 const sliceMs = 1 // what a commit may have to wait for the projection
 const lookAtDiskEveryMs = 1000
 const devicesPerLook = 500 // of newest values, between two commits
 const retryFlushMs = 1000
+/** Journal that waits for the projection, past which nobody is said to be silent: a second of a busy hub. */
+const behindBytes = 8 * MiB
 
 class Writer {
   readonly #lock: Database.Database
@@ -124,10 +65,12 @@ class Writer {
   readonly #book: SeriesBook
   readonly #sessions: SessionBook
   readonly #projection: Projection
+  readonly #freshness: FreshnessBook
   readonly #commits: Commits
   readonly #records: PartitionRecords
   readonly #trimmer: JournalTrimmer
   readonly #access: AccessRows
+  readonly #twins: TwinRows
   readonly #deletions: Deletions
   #committedSeq: number
   #failed: Error | undefined
@@ -157,7 +100,18 @@ class Writer {
     this.#trimmer = new JournalTrimmer(this.#db, journal)
     this.#access = new AccessRows(this.#db)
     this.#deletions = new Deletions(this.#db)
-    this.#commits = new Commits(this.#db, (number) => this.#book.deviceToCheck(number))
+    const events = new EventRows(this.#db)
+    this.#twins = new TwinRows(this.#db, (changes) => notify('twins', changes))
+    this.#commits = new Commits(this.#db, (number) => this.#book.deviceToCheck(number), {
+      records: {
+        [recordKinds.event]: events,
+        [recordKinds.presence]: new PresenceRows(this.#db, events),
+        [recordKinds.command]: new CommandRows(this.#db),
+        [recordKinds.child]: new ChildRows(this.#db),
+      },
+      reported: this.#twins,
+      event: events,
+    })
     const projectedSeq = metaOf(this.#db, 'projected_seq')
     const journalSeq = this.#db.prepare<[], number>('SELECT last_seq FROM journal ORDER BY first_seq DESC LIMIT 1').pluck().get()
     this.#committedSeq = Math.max(projectedSeq, journalSeq ?? 0)
@@ -165,16 +119,23 @@ class Writer {
     this.#schemas = new MetricSchemas(readTypes(this.#db))
     this.#book = new SeriesBook(this.#db, this.#trimmer, this.#changes, projectedSeq, () => this.#sessions.settledSeq, this.#schemas)
     this.#projection = new Projection(this.#book, this.#sessions, figures)
+    this.#freshness = new FreshnessBook(
+      systemClock,
+      () => this.#projection.lagBytes > behindBytes,
+      (news) => notify('freshness', news),
+    )
   }
 
   open(): Opened {
     replay(this.#db, this.#projection, this.#book, this.#sessions)
-    leaveAll(this.#db, lastSignOfLifeMs(this.#db))
+    const aliveMs = lastSignOfLifeMs(this.#db)
+    leaveAll(this.#db, aliveMs)
     this.#tryFlush(() => {
       for (const deletion of this.#deletions.underWay()) this.#book.forget(deletion)
       this.#deletions.replayed(this.#committedSeq)
       this.#access.writeAnew()
     })
+    this.#book.freshness = this.#freshness
     const devices = this.#db
       .prepare<[], { id: DeviceId; number: number; type: string | null }>('SELECT id, number, type FROM devices')
       .all()
@@ -184,10 +145,12 @@ class Writer {
       deviceIds: devices.map(({ id }) => id),
       deviceNumbers: Float64Array.from(devices, ({ number }) => number),
       deviceTypes: devices.map(({ type }) => type),
+      children: readChildren(this.#db),
       retained: readRetained(this.#db),
       lastDevice: metaOf(this.#db, lastDeviceName),
       lastSession: metaOf(this.#db, lastSessionName),
       unrouted: unrouted(this.#db),
+      aliveMs,
     }
   }
 
@@ -197,15 +160,17 @@ class Writer {
     try {
       if (this.#failed !== undefined) throw this.#failed
       if (!this.#makeRoom()) return this.#answer({ is: 'full', kept: keptOf(cursor.bytes) }, release)
-      const { refused, checked } = this.#commits.store(batch, cursor)
+      const { refused, checked, refusedRecords } = this.#commits.store(batch, cursor)
+      this.#twins.committed()
       this.#committedSeq = batch.lastSeq
       this.#figures[figure.telemetryRefused]! += refused.length
       this.#trimmer.grew(batch.length, batch.lastSeq)
       const { lastSeq, routedSeq } = batch
       this.#projection.add({ cursor: new FrameCursor(cursor.bytes), lastSeq, routedSeq, checked, replayed: false, release })
       this.#turnSoon()
-      return { is: 'stored', refused }
+      return { is: 'stored', refused: [...refused, ...refusedRecords] }
     } catch (error) {
+      this.#twins.rolledBack()
       if (isFull(error)) return this.#answer({ is: 'full', kept: keptOf(cursor.bytes) }, release)
       const { message } = error as Error
       // Someone else held the database for longer than busy_timeout: nothing is broken.
@@ -285,6 +250,38 @@ class Writer {
     })
   }
 
+  changeTwin(change: DesiredChange): Twin {
+    return this.#onTwins(() => this.#twins.change(change))
+  }
+
+  changeTwins(changes: readonly DesiredChange[]): DesiredOutcome[] {
+    return this.#onTwins(() => changes.map((change) => this.#twins.changeOne(change)))
+  }
+
+  removeTwin(id: DeviceId, twin: string, ifVersion: number | undefined): boolean {
+    return this.#onTwins(() => this.#twins.remove(id, twin, ifVersion))
+  }
+
+  /** In one transaction, on disk when it returns: someone has said it once and will not say it again. */
+  #onTwins<Answer>(act: () => Answer): Answer {
+    return this.#asked(() => {
+      if (!this.#makeRoom()) throw new Refusal('store-full')
+      const transaction = this.#db.transaction(() => {
+        const answer = act()
+        this.#twins.flush()
+        return answer
+      })
+      try {
+        const answer = this.#synced(transaction)
+        this.#twins.committed()
+        return answer
+      } catch (error) {
+        this.#twins.rolledBack()
+        throw error
+      }
+    })
+  }
+
   /** What changes who may come in is written into the reserve as well: with a full disk, too, someone can be locked out. */
   async writeAccess(writes: readonly AccessWrite[]): Promise<void> {
     const changes = writes.flatMap(({ changes }) => changes)
@@ -302,7 +299,9 @@ class Writer {
   beginDeletion(id: DeviceId, lastSeq: number): Deletion | undefined {
     return this.#asked(() => {
       const deletion = this.#synced(() => this.#deletions.begin(id, lastSeq))
-      if (deletion !== undefined) this.#book.forget(deletion)
+      if (deletion === undefined) return undefined
+      this.#book.forget(deletion)
+      this.#twins.forget(deletion.device)
       return deletion
     })
   }
@@ -317,6 +316,16 @@ class Writer {
 
   deletions(): Deletion[] {
     return this.#deletions.underWay()
+  }
+
+  /** Of what was committed before the call. */
+  async freshness(id: DeviceId): Promise<ReturnType<FreshnessBook['of']>> {
+    await this.#projection.reach(this.#committedSeq)
+    return this.#freshness.of(id)
+  }
+
+  stale(): DeviceId[] {
+    return this.#freshness.stale()
   }
 
   watch(watch: Watch): void {
@@ -341,6 +350,7 @@ class Writer {
     clearImmediate(this.#turnPending)
     clearTimeout(this.#turnLater)
     this.#changes.stop()
+    this.#freshness.stop()
     this.#db.close()
     this.#lock.close()
   }
@@ -494,9 +504,14 @@ serve({
   dropped: (files) => opened().dropped(files),
   describe: (id, change) => opened().describe(id, change),
   writeAccess: (writes) => opened().writeAccess(writes),
+  changeTwin: (change) => opened().changeTwin(change),
+  changeTwins: (changes) => opened().changeTwins(changes),
+  removeTwin: (id, twin, ifVersion) => opened().removeTwin(id, twin, ifVersion),
   beginDeletion: (id, lastSeq) => opened().beginDeletion(id, lastSeq),
   deletions: () => opened().deletions(),
   endDeletion: (device) => opened().endDeletion(device),
+  freshness: (id) => opened().freshness(id),
+  stale: () => opened().stale(),
   watch: (watch) => opened().watch(watch),
   signOfLife: (atMs) => opened().signOfLife(atMs),
   close: () => opened().close(),

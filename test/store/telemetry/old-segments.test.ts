@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { MetricValue } from '../../../devices/device.ts'
-import { newFolder, openIn, stored } from '../kit.ts'
+import { beforeVersion10, newFolder, openIn, stored } from '../kit.ts'
 import { latestAgrees, pointsAgree, scanAgrees, sizesAgree } from './agreement.ts'
 import { changeIn, rowsOf, withDatabase } from './inside.ts'
 import { Model, type Sent, send } from './model.ts'
@@ -23,6 +23,7 @@ function segmentOf(points: readonly Sent[]): { readonly kind: number; readonly b
 
 /** Takes away what the steps of the schema since then added. */
 const backToVersion3 = `
+  ${beforeVersion10}
   DROP TABLE heads; DROP TABLE partitions; DROP TABLE damaged_heads; DROP INDEX devices_due;
   DROP TABLE metadata; DROP TABLE access; DROP TABLE audit; DROP TABLE deletions;
   ALTER TABLE devices DROP COLUMN head_rows; ALTER TABLE devices DROP COLUMN head_depth;

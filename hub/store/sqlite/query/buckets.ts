@@ -1,4 +1,5 @@
 // In a query thread: aggregates over buckets of time, of each series or of groups of them.
+import { isOwnMetric } from '../../../../devices/telemetry.ts'
 import { Refusal } from '../../../errors.ts'
 import { limits } from '../../../limits.ts'
 import { Buckets } from '../../series/buckets.ts'
@@ -79,13 +80,16 @@ function filledBuckets(
   one: SelectedSeries,
   heads: Heads,
 ): Buckets {
-  const buckets = new Buckets(edges, options)
+  const holds = isOwnMetric(one.metric)
+  const buckets = new Buckets(edges, { ...options, holds })
   const [fromMs, endMs] = [edges[0]!, edges.at(-1)!]
   if (needsBefore) {
     for (const part of reader.parts(one.series, heads, fromMs - beforeMs, beforeOf(fromMs), budget, { descending: true })) {
       buckets.addPoints(part)
       if (buckets.hasNumberBefore) break // not so behind a part of texts alone
     }
+    // The hub says again each day who is connected.
+    if (holds && !buckets.hasNumberBefore && one.createdMs < fromMs) buckets.beganWith(0)
   }
   for (const piece of planOf(reader, catalogue, one.series, heads.get(one.series) ?? noPoints, fromMs, endMs, asked)) {
     if (piece.tier === 'raw') {

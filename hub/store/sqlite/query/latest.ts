@@ -8,7 +8,7 @@ import type { LatestPage, LatestQuery } from '../../telemetry.ts'
 import { deletionsName } from '../deletions.ts'
 import { metaOf } from '../meta.ts'
 import { handingOver } from '../thread.ts'
-import { deviceCondition } from './selections.ts'
+import { deviceCondition, notOwn } from './selections.ts'
 
 /** One page of devices by number, in the order of their ids. */
 export interface LatestDevices {
@@ -95,7 +95,7 @@ export class LatestReader {
 
   /** The entries of the devices in this order, put together by SQLite: as rows, ten thousand of them would be most of the work. */
   #entries(metrics: readonly string[] | undefined): (numbers: Float64Array, separator: string) => string {
-    const condition = metrics === undefined ? '' : `AND metric IN (${metrics.map(() => '?').join()})`
+    const condition = metrics === undefined ? `AND ${notOwn}` : `AND metric IN (${metrics.map(() => '?').join()})`
     const statement = this.#db
       .prepare<string[], string | null>(`
         SELECT '{"device":"' || group_concat(entry, '}}' || ? || '{"device":"') || '}}' FROM (

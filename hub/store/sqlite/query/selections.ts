@@ -11,6 +11,7 @@ export interface SelectedSeries {
   readonly device: DeviceId
   readonly metric: string
   readonly type: string | null
+  readonly createdMs: number
   /** JSON. */
   readonly tags: string
 }
@@ -56,14 +57,17 @@ export function selectedDevices(db: Database, selection: Selection): DeviceId[] 
     .all(...values)
 }
 
+/** What the hub itself measures of devices is there for those who ask for it by name. */
+export const notOwn = "series.metric NOT GLOB '$*'"
+
 /** By device id, then metric. */
 export function selectedSeries(db: Database, selection: Selection): SelectedSeries[] {
   const { sql, values } = deviceCondition(selection)
-  const metrics = selection.metrics === undefined ? '' : 'AND series.metric IN (SELECT value FROM json_each(?))'
+  const metrics = selection.metrics === undefined ? `AND ${notOwn}` : 'AND series.metric IN (SELECT value FROM json_each(?))'
   const all = selection.metrics === undefined ? values : [...values, JSON.stringify(selection.metrics)]
   return db
     .prepare<string[], SelectedSeries>(`
-      SELECT series.id AS series, devices.number AS number, devices.id AS device, metric, type, tags
+      SELECT series.id AS series, devices.number AS number, devices.id AS device, metric, type, created_ms AS createdMs, tags
       FROM devices JOIN series ON series.device = devices.number
       WHERE ${sql} ${metrics} ORDER BY devices.id, metric`)
     .all(...all)
