@@ -1,15 +1,20 @@
 // Which devices are on record. A device appears with its first message: its record goes into the same commit as that message.
 import type { Device, DeviceId } from '../../devices/device.ts'
+import type { Permissions } from '../../devices/permissions.ts'
 import type { Clock } from '../clock.ts'
 import { Refusal } from '../errors.ts'
 import { limits } from '../limits.ts'
-import type { Journal, Waiter } from '../store/store.ts'
+import { type Journal, recordKinds, type Waiter } from '../store/store.ts'
+import { Gateways } from './gateways.ts'
 
 export interface DeviceWatcher {
   onDeviceCreated(id: DeviceId, atMs: number): void
+  /** It is off the record, and its next message makes a new one. */
+  onDeviceRemoved(id: DeviceId): void
 }
 
 export class Devices implements Waiter {
+  readonly gateways: Gateways
   readonly #numbers: Map<DeviceId, number>
   /** Of those that have one. */
   readonly #types: Map<DeviceId, string>
@@ -30,9 +35,11 @@ export class Devices implements Waiter {
     watcher: DeviceWatcher,
     lastNumber = 0,
     types: ReadonlyMap<DeviceId, string> = new Map(),
+    gateways = new Gateways(),
   ) {
     this.#numbers = new Map(onRecord)
     this.#types = new Map(types)
+    this.gateways = gateways
     this.#newest = [...onRecord.values()].reduce((most, number) => Math.max(most, number), lastNumber)
     this.#journal = journal
     this.#clock = clock
@@ -52,14 +59,20 @@ export class Devices implements Waiter {
   }
 
   /** What is said of it is on disk. */
-  described({ id, type }: Pick<Device, 'id' | 'type'>): void {
-    if (type === null || !this.#numbers.has(id)) this.#types.delete(id)
+  described(device: Pick<Device, 'id' | 'type' | 'gateway' | 'tags'>): void {
+    if (!this.#numbers.has(device.id)) return
+    this.#setType(device.id, device.type)
+    this.gateways.described(device)
+  }
+
+  #setType(id: DeviceId, type: string | null): void {
+    if (type === null) this.#types.delete(id)
     else this.#types.set(id, type)
   }
 
-  /** The device's number; puts it on record at first sight. Errors: `too-many-devices`, `too-many-new-devices`. */
-  numberOf(id: DeviceId): number {
-    return this.#numbers.get(id) ?? this.#create(id)
+  /** The device's number; puts it on record at first sight, with the gateway it came by. Errors: `too-many-devices`, `too-many-new-devices`. */
+  numberOf(id: DeviceId, by?: Permissions): number {
+    return this.#numbers.get(id) ?? this.#create(id, by?.gatewayOfNew(id))
   }
 
   /** Its record is on its way to the disk. */
@@ -73,6 +86,7 @@ export class Devices implements Waiter {
     const number = this.#numbers.get(id)
     this.#numbers.delete(id)
     this.#types.delete(id)
+    if (number !== undefined) this.#watcher.onDeviceRemoved(id)
     return number
   }
 
@@ -80,10 +94,11 @@ export class Devices implements Waiter {
   putBack(id: DeviceId, number: number, type: string | null): void {
     if (this.#numbers.has(id)) return
     this.#numbers.set(id, number)
-    this.described({ id, type })
+    this.#setType(id, type)
+    this.#watcher.onDeviceCreated(id, this.#clock.now()) // whoever has let go of it takes it up again
   }
 
-  #create(id: DeviceId): number {
+  #create(id: DeviceId, gateway: DeviceId | undefined): number {
     if (this.#numbers.size >= limits.devices) throw new Refusal('too-many-devices', { limit: limits.devices })
     const minute = Math.floor(this.#clock.monotonic() / 60_000)
     if (minute !== this.#minute) {
@@ -98,6 +113,10 @@ export class Devices implements Waiter {
     this.#numbers.set(id, number)
     this.#unconfirmed.set(number, id)
     this.#journal.appendDevice(id, number)
+    if (gateway !== undefined) {
+      this.#journal.appendRecord(recordKinds.child, number, gateway, '', true)
+      this.gateways.create(id, gateway)
+    }
     this.#journal.after(this, number)
     return number
   }
@@ -105,7 +124,9 @@ export class Devices implements Waiter {
   stored(number: number): void {
     const id = this.#unconfirmed.get(number)
     this.#unconfirmed.delete(number)
-    if (id !== undefined) this.#watcher.onDeviceCreated(id, this.#clock.now())
+    if (id === undefined) return
+    this.#watcher.onDeviceCreated(id, this.#clock.now())
+    this.gateways.created(id)
   }
 
   /** The record goes into the next commit instead (later messages carry its number already), so the wait goes on; unless the disk is lost. */

@@ -21,11 +21,13 @@ export async function removeDevice(
   const type = devices.typeOf(id)
   const number = devices.remove(id)
   if (number === undefined) return false
+  const broken = devices.gateways.remove(id)
   router.forgetDevice(id)
   try {
     return await store.deleteDevice(id)
   } catch (error) {
     devices.putBack(id, number, type)
+    devices.gateways.putBack(broken)
     throw error
   }
 }

@@ -3,47 +3,45 @@
 // A message that is kept is delivered after its commit: whatever anyone has seen is on disk, so no cursor ever points past a crash.
 // What is not kept (QoS 0, no telemetry, not retained) is delivered at once. So is what the hub says of itself below `$SYS`.
 import assert from 'node:assert/strict'
-import type { DeviceId } from '../../devices/device.ts'
+import { possibleOwners } from '../../devices/client-id.ts'
+import { type DeviceId, isDeviceId } from '../../devices/device.ts'
+import type { ForeignDialect } from '../../devices/dialects/dialect.ts'
 import { expiryOf, type Message, type QoS } from '../../devices/message.ts'
-import { nothing, type Permissions } from '../../devices/permissions.ts'
-import { type Meaning, meaningOf } from '../../devices/topics.ts'
+import { nothing, type Permissions, unbounded } from '../../devices/permissions.ts'
+import type { Meaning } from '../../devices/topics.ts'
 import type { Clock } from '../clock.ts'
 import { Refusal } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { Metrics } from '../metrics.ts'
 import { frameFlags, type Journal, type Waiter } from '../store/store.ts'
 import type { Devices } from './devices.ts'
+import { Dialects } from './dialects.ts'
 import { Retained } from './retained.ts'
-import { forSelf, type Match, type TopicTree } from './topic-tree.ts'
+import { Route } from './route.ts'
+import { forSelf, type Match, type Subscriber, type TopicTree } from './topic-tree.ts'
 
-/** All that is known of a topic name. Connections remember the one they used last: a device sends the same topic again and again. */
-export class Route {
-  readonly topic: string
-  readonly bytes: Buffer
-  readonly meaning: Meaning
-  #matches: readonly Match[] = []
-  #matchesVersion = 0
-  /** Messages at QoS 0 that wait for their commit: one that need not be kept may not overtake them.  5: [MQTT-4.6.0-5]  3.1.1: [MQTT-4.6.0-6] */
-  waitingQoS0 = 0
-
-  constructor(topic: string) {
-    this.topic = topic
-    this.bytes = Buffer.from(topic)
-    this.meaning = meaningOf(topic)
-  }
-
-  matches(tree: TopicTree): readonly Match[] {
-    if (this.#matchesVersion !== tree.version) {
-      this.#matches = tree.match(this.topic)
-      this.#matchesVersion = tree.version
-    }
-    return this.#matches
-  }
+/** What the hub makes of the messages of one meaning, beside handing them on. */
+export interface Meant {
+  /** Beside the flags of every frame. */
+  readonly flags?: number
+  /** Only the hub says such things: nobody else may publish them. */
+  readonly isOwn?: boolean
+  /**
+   * Before it is journalled; the payload is `bytes` from `start` to `end`. What it returns is called right behind the message's append, and what
+   * that appends as records lies in the message's batch. Errors: a `Refusal`, and then nothing has happened.
+   */
+  taken?(route: Route, bytes: Uint8Array, start: number, end: number, publication: Publication): ((seq: number) => void) | undefined
+  /** It is on disk; called before those who listen are. */
+  stored?(route: Route, message: Message): void
+  /** False when it says nothing any more: then it is passed over, where it still waits for a client. Asked when it goes to a wire. */
+  isWanted?(route: Route, message: Message): boolean
+  /** The client of this subscriber has said that it has it. */
+  acknowledged?(route: Route, message: Message, by: Subscriber): void
 }
 
 export interface Allowance {
-  /** One message of so many bytes: 0, or the seconds after which it may come again. */
-  take(bytes: number): number
+  /** One message of so many bytes, of a device or of none: 0, or the seconds after which it may come again. */
+  take(bytes: number, device: DeviceId | undefined): number
 }
 
 export interface Publication {
@@ -57,7 +55,7 @@ export interface Publication {
   readonly permissions: Permissions
   /** How much it may publish; undefined for as much as it likes. */
   readonly allowance?: Allowance | undefined
-  /** Refuse telemetry that cannot be read, instead of keeping it and saying so on the device's page. */
+  /** Refuse telemetry or a state that cannot be read, instead of keeping it and saying so on the device's page. */
   readonly checked: boolean
 }
 
@@ -65,6 +63,9 @@ export interface Publication {
 export function blankPublication(): { -readonly [K in keyof Publication]: Publication[K] } {
   return { qos: 0, retain: false, properties: undefined, from: undefined, permissions: nothing, allowance: undefined, checked: false }
 }
+
+/** With which the hub speaks itself. */
+const own: { -readonly [K in keyof Publication]: Publication[K] } = { ...blankPublication(), qos: 1, permissions: unbounded }
 
 /** The retained messages of clients, counted, and those of the hub itself, which are no one's share of `limits.retainedMessages`. */
 export type RetainedMessages = Pick<Retained, 'count' | 'bytes' | 'match'>
@@ -74,6 +75,7 @@ const ownPrefix = '$SYS/'
 export class Router implements Waiter {
   readonly tree: TopicTree
   readonly retained: RetainedMessages
+  readonly dialects: Dialects
   /** What clients have retained; it is in the journal. */
   readonly #retained: Retained
   /** What the hub has said below `$SYS`; it is in memory alone. */
@@ -88,11 +90,21 @@ export class Router implements Waiter {
   #waitingRoutes: Route[] = []
   #answered = 0
   #routing = 0
+  readonly #meant = new Map<Meaning['is'], Meant>()
   /** Of devices that were deleted: what was appended below their topics up to this number is not retained. */
   readonly #forgotten = new Map<string, number>()
 
-  constructor(tree: TopicTree, retained: Retained, journal: Journal, devices: Devices, clock: Clock, metrics: Metrics) {
+  constructor(
+    tree: TopicTree,
+    retained: Retained,
+    journal: Journal,
+    devices: Devices,
+    clock: Clock,
+    metrics: Metrics,
+    dialects = new Dialects(),
+  ) {
     this.tree = tree
+    this.dialects = dialects
     this.#retained = retained
     this.retained = retainedOfBoth(retained, this.#own)
     this.#journal = journal
@@ -102,12 +114,18 @@ export class Router implements Waiter {
     journal.routedBy(() => (this.#routing !== 0 ? this.#routing : (this.#waiting[this.#answered]?.seq ?? Number.POSITIVE_INFINITY)))
   }
 
+  /** One part of the hub for each meaning. */
+  means(is: Meaning['is'], meant: Meant): void {
+    assert(!this.#meant.has(is), `two parts of the hub deal with ${is}`)
+    this.#meant.set(is, meant)
+  }
+
   /** `topic` is a valid topic name. Remembered for all connections, so that a thousand publishers of one topic share its matches. */
   routeOf(topic: string): Route {
     let route = this.#routes.get(topic)
     if (route === undefined) {
       if (this.#routes.size >= limits.routeCacheTopics) this.#routes = new Map()
-      route = new Route(topic)
+      route = new Route(topic, this.dialects.of(topic))
       this.#routes.set(topic, route)
     }
     return route
@@ -119,16 +137,21 @@ export class Router implements Waiter {
    */
   publish(route: Route, bytes: Uint8Array, start: number, end: number, publication: Publication): number {
     const { meaning } = route
+    if (meaning.is === 'spoken') return this.#publishSpoken(meaning.dialect, route.topic, bytes, start, end, publication)
     if (route.topic.startsWith('$')) throw new Refusal('topic-not-allowed', { topic: route.topic })
     if (!publication.permissions.isUnbounded) assertAllowed(route.topic, publication)
-    if (publication.allowance !== undefined) assertRate(publication.allowance, end - start)
+    if (publication.allowance !== undefined) assertRate(publication.allowance, end - start, meaning)
     if (meaning.is === 'bad-device-id') throw new Refusal('device-id-invalid', { id: meaning.text })
+    const meant = this.#meant.get(meaning.is)
+    if (meant?.isOwn === true && publication !== own) throw new Refusal('topic-not-allowed', { topic: route.topic })
     if (publication.retain) this.#retained.assertRoomFor(route.topic, end - start)
-    const device = meaning.is === 'plain' ? 0 : this.#devices.numberOf(meaning.deviceId)
+    const device = meaning.is === 'plain' ? 0 : this.#devices.numberOf(meaning.deviceId, publication.permissions)
 
-    this.#metrics.messagesReceived++
+    const appended = meant?.taken?.(route, bytes, start, end, publication)
+
+    if (publication !== own) this.#metrics.messagesReceived++
     const isTelemetry = meaning.is === 'telemetry'
-    const kept = publication.qos > 0 || publication.retain || isTelemetry || route.waitingQoS0 > 0
+    const kept = publication.qos > 0 || publication.retain || isTelemetry || keeps(meant) || route.waitingQoS0 > 0
     if (!kept) {
       const matches = route.matches(this.tree)
       if (matches.length > 0) deliver(this.#message(0, route, bytes, start, end, publication), matches)
@@ -139,15 +162,74 @@ export class Router implements Waiter {
     if (publication.retain) flags |= frameFlags.retain
     if (isTelemetry) flags |= frameFlags.telemetry
     if (publication.checked) flags |= frameFlags.checked
+    if (meant?.flags !== undefined) flags |= meant.flags
     const seq = this.#journal.append(route.bytes, device, flags, publication.properties, bytes, start, end)
+    appended?.(seq)
     // Nobody listens, which is the rule for telemetry: then nothing more than the frame is made of it.
-    if (publication.retain || route.matches(this.tree).length > 0) {
+    if (publication.retain || meant?.stored !== undefined || route.matches(this.tree).length > 0) {
       this.#waiting.push(this.#message(seq, route, bytes, start, end, publication))
       this.#waitingRoutes.push(route)
       if (publication.qos === 0) route.waitingQoS0++
       this.#journal.after(this, 0, publication.checked ? seq : 0)
     }
     return seq
+  }
+
+  /** Said in a dialect: taken as what it means from this device. All of it is allowed, or none is taken. */
+  #publishSpoken(dialect: ForeignDialect, topic: string, bytes: Uint8Array, start: number, end: number, publication: Publication): number {
+    const me = this.speakerOf(publication.permissions, publication.from)
+    const said = this.dialects.read(dialect, topic, bytes.subarray(start, end), me)
+    const routes = said.map((one) => this.routeOf(one.topic))
+    if (!publication.permissions.isUnbounded) for (const route of routes) assertAllowed(route.topic, publication)
+    let seq = 0
+    for (const [at, route] of routes.entries()) {
+      const payload = said[at]?.payload
+      seq =
+        payload === undefined
+          ? this.publish(route, bytes, start, end, publication)
+          : this.publish(route, payload, 0, payload.length, publication)
+    }
+    return seq
+  }
+
+  /** The device that a client is, where a dialect says `me`: that of its credential; of one that nothing is refused to, the one its client identifier names. */
+  speakerOf(permissions: Permissions, clientId: string | undefined): DeviceId | undefined {
+    if (!permissions.isUnbounded || clientId === undefined) return permissions.device
+    for (const owner of possibleOwners(clientId)) if (this.#devices.has(owner)) return owner
+    return isDeviceId(clientId) ? clientId : undefined
+  }
+
+  /**
+   * The hub's own word about a device, kept at QoS 1 like anybody's. Returns its number in the journal. `properties` as in
+   * `Message.properties`. Errors: those of `publish` that speak of room.
+   */
+  say(topic: string, payload: string | Uint8Array, properties?: Uint8Array): number {
+    const bytes = typeof payload === 'string' ? Buffer.from(payload) : payload
+    own.properties = properties
+    try {
+      return this.publish(this.#routeOnce(topic), bytes, 0, bytes.length, own)
+    } finally {
+      own.properties = undefined
+    }
+  }
+
+  /** Whether a message that waits for a client still says something. */
+  isWanted(message: Message): boolean {
+    if (!message.topic.startsWith('devices/')) return true
+    const route = this.#routeOnce(message.topic)
+    return this.#meant.get(route.meaning.is)?.isWanted?.(route, message) ?? true
+  }
+
+  /** The client of this subscriber has acknowledged a message of the hub's own. */
+  acknowledged(message: Message, by: Subscriber): void {
+    if (!message.topic.startsWith('devices/')) return
+    const route = this.#routeOnce(message.topic)
+    this.#meant.get(route.meaning.is)?.acknowledged?.(route, message, by)
+  }
+
+  /** Not remembered: what the hub says itself goes by topics of one message each, a hundred thousand of them. */
+  #routeOnce(topic: string): Route {
+    return this.#routes.get(topic) ?? new Route(topic, this.dialects.of(topic))
   }
 
   /**
@@ -188,6 +270,7 @@ export class Router implements Waiter {
     if (message.qos === 0) route.waitingQoS0--
     if (message.retain && !this.#isForgotten(message)) this.#retained.set(message)
     this.#routing = message.seq
+    this.#meant.get(route.meaning.is)?.stored?.(route, message)
     deliver(message, route.matches(this.tree))
     this.#routing = 0
   }
@@ -246,15 +329,27 @@ export class Router implements Waiter {
   }
 }
 
-/** Whether this may be published, now; also asked of a will when its client comes. Errors: `not-allowed`. */
+/** What the hub makes something of is kept, whatever its QoS. */
+function keeps(meant: Meant | undefined): boolean {
+  return meant !== undefined && (meant.taken !== undefined || meant.flags !== undefined)
+}
+
+/** Whether this may be published, now; also asked of a will when its client comes. Errors: `not-allowed`, `not-a-child`, `child-disabled`. */
 export function assertAllowed(topic: string, { permissions, retain }: Pick<Publication, 'permissions' | 'retain'>): void {
-  if (!permissions.may('publish', topic)) throw new Refusal('not-allowed', { action: 'publish', topic })
-  if (retain && !permissions.may('retain', topic)) throw new Refusal('not-allowed', { action: 'retain', topic })
+  if (!permissions.may('publish', topic)) throw notAllowed('publish', topic, permissions)
+  if (retain && !permissions.may('retain', topic)) throw notAllowed('retain', topic, permissions)
+}
+
+/** A gateway is told of the device that it may not speak for. */
+export function notAllowed(action: string, topic: string, permissions: Permissions): Refusal {
+  const { device, why } = permissions.whyNotFor(topic) ?? {}
+  if (device === undefined) return new Refusal('not-allowed', { action, topic })
+  return new Refusal(why === 'disabled' ? 'child-disabled' : 'not-a-child', { device })
 }
 
 /** Errors: `rate-exceeded`. */
-function assertRate(allowance: Allowance, bytes: number): void {
-  const seconds = allowance.take(bytes)
+function assertRate(allowance: Allowance, bytes: number, meaning: Meaning): void {
+  const seconds = allowance.take(bytes, 'deviceId' in meaning ? meaning.deviceId : undefined)
   if (seconds > 0) throw new Refusal('rate-exceeded', { seconds })
 }
 

@@ -26,6 +26,8 @@ export interface Match {
 
 export interface Subscription extends Match {
   readonly filter: string
+  /** Of what its filter matches, what it is for; undefined for all. Asked once for a topic, until the tree changes. */
+  readonly isFor?: ((topic: string) => boolean) | undefined
 }
 
 /** Those of one filter; without a Set around the only one, which most are. */
@@ -42,6 +44,11 @@ export class TopicTree {
   /** Grows with every change: whoever remembers a match compares it. */
   get version(): number {
     return this.#version
+  }
+
+  /** What subscriptions are for may be something else from now on. */
+  askAnew(): void {
+    this.#version++
   }
 
   /** Subscriptions of clients; each member of a group counts. */
@@ -120,8 +127,12 @@ export class TopicTree {
     const found: Subscription[] = []
     // A filter that begins with a wildcard does not match a topic that begins with $.  5: [MQTT-4.7.2-1]
     collect(this.#root, topic.split('/'), 0, topic.startsWith('$'), found)
-    return oncePerSubscriber(found)
+    return oncePerSubscriber(found.some(isNarrow) ? found.filter(({ isFor }) => isFor === undefined || isFor(topic)) : found)
   }
+}
+
+function isNarrow({ isFor }: Subscription): boolean {
+  return isFor !== undefined
 }
 
 function collect(level: Level<Subscriptions>, words: readonly string[], depth: number, isReserved: boolean, found: Subscription[]): void {

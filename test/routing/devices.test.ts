@@ -14,7 +14,7 @@ test('devices: one more than the hub keeps on record is refused, the known ones 
   atEnd(t, () => store.close())
   const onRecord = new Map(Array.from({ length: limits.devices - 1 }, (_, at) => [`d${at}`, at + 1]))
   const created = new Promise<string>((resolve) => {
-    const watcher = { onDeviceCreated: (id: string) => resolve(id) }
+    const watcher = { onDeviceCreated: (id: string) => resolve(id), onDeviceRemoved: () => {} }
     const devices = new Devices(onRecord, store.journal, systemClock, watcher)
     assert.equal(devices.numberOf('the-last'), limits.devices)
     assert.throws(

@@ -19,7 +19,13 @@ import { pointsOf, stored } from '../store/kit.ts'
 async function parts(t: TestContext, folder = newFolder(t)) {
   const store = await openSqliteStore({ folder, durability: 'batched', clock: systemClock })
   atEnd(t, () => store.close())
-  const devices = new Devices(store.devicesAtStart, store.journal, systemClock, { onDeviceCreated: () => {} }, store.lastDeviceAtStart)
+  const devices = new Devices(
+    store.devicesAtStart,
+    store.journal,
+    systemClock,
+    { onDeviceCreated: () => {}, onDeviceRemoved: () => {} },
+    store.lastDeviceAtStart,
+  )
   const retained = new Retained()
   for (const message of store.retainedAtStart) retained.set(message)
   const router = new Router(new TopicTree(), retained, store.journal, devices, systemClock, new Metrics())

@@ -251,7 +251,7 @@ async function makeMembers(t: TestContext) {
     const connection = silentWire()
     const { session } = sessions.open(clientId, connection, { clean: false, expirySeconds: 600, will: undefined, principal: anybody })
     session.subscribe('$share/g/a', { qos, noLocal: false, retainAsPublished: false, identifier: undefined })
-    return { session, connection, leave: () => sessions.leave(session, connection, { publishWill: false }) }
+    return { session, connection, leave: () => sessions.leave(session, connection, { publishWill: false, why: 'connection-lost' }) }
   }
   const publish = (qos: QoS = 1) => {
     for (const match of router.tree.match('a')) match.subscriber.deliver({ ...message, qos }, match)
