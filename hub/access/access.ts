@@ -12,6 +12,7 @@ import { type AllowanceRates, Allowances } from './allowance.ts'
 import { Authenticator, type Presented, type Proven } from './authenticator.ts'
 import type { AuthenticationFailure, Bans } from './bans.ts'
 import type { CertificateNaming } from './certificate.ts'
+import { ChildRights, type ChildRightsParts } from './children.ts'
 import { Claims } from './claims.ts'
 import type { Credential, Owner } from './credential.ts'
 import { type Actor, Credentials, type EndOfCredential } from './credentials.ts'
@@ -35,13 +36,12 @@ import { hubSecret } from './secret.ts'
 /** Looks at everyone who is connected, and closes those for whom it gives a refusal. */
 export type Revise = (revise: (principal: SessionPrincipal) => Refusal | undefined) => void
 
-export interface AccessParts extends ForeignersParts {
+export interface AccessParts extends ForeignersParts, ChildRightsParts {
   readonly store: AccessStore
   readonly wheel: Wheel
   readonly certificateNaming: CertificateNaming
   /** The name of the hub's own CA; undefined while it has none. */
   ownIssuer(): string | undefined
-  hasDevice(id: DeviceId): boolean
   typeOf(id: DeviceId): string | null
   tagsOf(id: DeviceId): Promise<Tags>
   /** Throws the `Refusal` for who may not come without credentials. */
@@ -51,6 +51,8 @@ export interface AccessParts extends ForeignersParts {
   /** Devices without any secret may be claimed by people. */
   readonly takesClaims: boolean
   readonly rates: AllowanceRates
+  /** Of each device whose type does not say otherwise; undefined: as many as it likes. */
+  readonly connectionsPerMinute: number | undefined
   readonly bans: Bans
   readonly revise: Revise
   /** The same of those who are connected now. */
@@ -85,6 +87,7 @@ export class Access {
   readonly #parts: AccessParts
   readonly #authenticator: Authenticator
   readonly #principals: PrincipalParts
+  readonly #children: ChildRights
   readonly #failures: FailureLog
   readonly #endings: Endings
   /** Those who have proven who they are, and are not let in yet. The refusal: why they may not come in after all. */
@@ -102,17 +105,22 @@ export class Access {
     const passwords = new Passwords()
     this.groups = new Groups(store, clock)
     this.types = new DeviceTypes({
-      ...{ store, clock, rates: parts.rates },
+      ...{ store, clock, rates: parts.rates, connectionsPerMinute: parts.connectionsPerMinute },
       typeOf: (id) => parts.typeOf(id),
       findRole: (name) => this.roles.find(name),
       onChanged: (name) => this.#onTypeChanged(name),
     })
     const allowances = new Allowances(clock, (owner) => this.types.ratesOf(owner))
+    const connections = new Allowances(clock, (device) => this.types.connectionsOf(device))
+    this.#children = new ChildRights(parts, this)
     this.#principals = {
       // As the authenticator holds it, for a client identifier that is said after the credentials.
       assertClientId: ({ is, name }, clientId) => this.#authenticator.assertClientId(clientId, is === 'device' ? { is, name } : undefined),
       allowanceOf: (owner) => allowances.of(owner),
+      connectionsOf: (device) => connections.of(device),
       subscriptionsOf: (device) => this.types.subscriptionsOf(device),
+      childrenOf: (device) => this.#children.of(device),
+      childAllowanceOf: (device) => (this.types.hasRates(device) ? allowances.of(`device/${device}`) : undefined),
     }
     this.credentials = new Credentials({
       store,
@@ -129,7 +137,7 @@ export class Access {
       readRules: (value) => readRules(value, ruleLimits),
       onChanged: (name) => this.#onRoleChanged(name),
     })
-    this.disabled = new DisabledDevices(store, clock, (device) => this.#onDisabled(device))
+    this.disabled = new DisabledDevices(store, clock, (device) => this.#onShut(device))
     this.provisioning = new Provisioning({
       store,
       key,
@@ -270,6 +278,16 @@ export class Access {
     })
   }
 
+  /** A device has come to a gateway or left it, or what its children may do is something else. */
+  onChild(child: DeviceId, gateway: DeviceId): void {
+    this.#children.forget(child)
+    this.#revise((principal) => {
+      const { identity } = principal
+      if (identity.is === 'device' && identity.name === gateway) principal.become(identity)
+      return undefined
+    })
+  }
+
   /** Notes in the audit log what somebody has done elsewhere. */
   audit(action: string, target: string, { who, from }: Actor, detail = ''): Promise<void> {
     const { store, clock } = this.#parts
@@ -369,18 +387,22 @@ export class Access {
 
   #onRoleChanged(name: string): void {
     const rules = this.roles.rulesOf(name)
+    this.#children.forgetAll()
     this.#revise((principal) => {
       const { identity } = principal
       if (identity.role === name) principal.become({ ...identity, rules })
+      else if (principal.permissions.isGateway) principal.become(identity)
       return undefined
     })
   }
 
   #onTypeChanged(type: string): void {
+    this.#children.forgetAll()
     this.#revise((principal) => {
       const { identity } = principal
       const isOfType = identity.is === 'device' && this.#parts.typeOf(identity.name) === type
       if (isOfType) principal.become({ ...identity, ...this.types.standingOf(identity) })
+      else if (principal.permissions.isGateway) principal.become(identity)
       return undefined
     })
   }
@@ -404,7 +426,10 @@ export class Access {
     })
   }
 
-  #onDisabled(device: DeviceId): void {
+  #onShut(device: DeviceId): void {
+    const gateway = this.#parts.gateways().gatewayOf(device)
+    if (gateway !== undefined) this.onChild(device, gateway)
+    if (!this.disabled.has(device)) return
     this.#revise(({ identity: { is, name } }) =>
       is === 'device' && name === device ? new Refusal('device-disabled', { device }) : undefined,
     )

@@ -1,5 +1,6 @@
 // How much one identity may publish: so many messages and bytes a second on average, and at once what it has saved up while it was silent. A
 // device that was without a network for a while may send all it has kept.
+import type { DeviceId } from '../../devices/device.ts'
 import type { Clock } from '../clock.ts'
 import { limits } from '../limits.ts'
 import { keepNewest } from './oldest.ts'
@@ -59,6 +60,23 @@ export class Allowance {
     const { messagesPerSecond, bytesPerSecond } = this.#rates
     this.#messages = Math.min(mostOf(messagesPerSecond, this.#rates), this.#messages + seconds * (messagesPerSecond ?? 0))
     this.#bytes = Math.min(mostOf(bytesPerSecond, this.#rates), this.#bytes + seconds * (bytesPerSecond ?? 0))
+  }
+}
+
+/** Of a gateway: first what the device may publish that it speaks for, where that has a bound of its own, then what it may itself. */
+export class GatewayAllowance {
+  readonly #own: Allowance | undefined
+  readonly #ofChild: (device: DeviceId) => Allowance | undefined
+
+  constructor(own: Allowance | undefined, ofChild: (device: DeviceId) => Allowance | undefined) {
+    this.#own = own
+    this.#ofChild = ofChild
+  }
+
+  /** As `Allowance.take`. */
+  take(bytes: number, device: DeviceId | undefined): number {
+    const seconds = device === undefined ? 0 : (this.#ofChild(device)?.take(bytes) ?? 0)
+    return seconds > 0 ? seconds : (this.#own?.take(bytes) ?? 0)
   }
 }
 

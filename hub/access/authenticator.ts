@@ -1,12 +1,12 @@
 // Who comes in: what a client presents is proven one way or another, and becomes an identity.
 
+import { isClientIdOf, possibleOwners } from '../../devices/client-id.ts'
 import type { Tags } from '../../devices/device.ts'
 import type { Identity } from '../../devices/identity.ts'
 import type { Clock } from '../clock.ts'
 import { Refusal } from '../errors.ts'
 import type { AuthenticationFailure } from './bans.ts'
 import { type CertificateNaming, type PeerCertificate, proofOf } from './certificate.ts'
-import { isClientIdOf, possibleOwners } from './client-id.ts'
 import type { Credential } from './credential.ts'
 import type { Credentials } from './credentials.ts'
 import { isCookie } from './operators/cookie.ts'

@@ -21,6 +21,7 @@ export interface DeviceTypesParts {
   /** What is said of the device. */
   typeOf(device: DeviceId): string | null
   readonly rates: AllowanceRates
+  readonly connectionsPerMinute: number | undefined
   findRole(name: string): Role | undefined
   /** Told when a type is another one, or gone: its devices are asked anew. */
   onChanged(name: string): void
@@ -90,6 +91,12 @@ export class DeviceTypes {
     return { role: ofType, rules: this.#parts.findRole(ofType)?.rules ?? [] }
   }
 
+  /** Whether it says how much each of its devices may publish. */
+  hasRates(device: DeviceId): boolean {
+    const { messagesPerSecond, bytesPerSecond } = this.of(device)?.limits ?? {}
+    return messagesPerSecond !== undefined || bytesPerSecond !== undefined
+  }
+
   /** How much an owner, such as device/pump-1, may publish. */
   ratesOf(owner: string): AllowanceRates {
     const { rates } = this.#parts
@@ -97,6 +104,12 @@ export class DeviceTypes {
     if (own === undefined) return rates
     const { messagesPerSecond = rates.messagesPerSecond, bytesPerSecond = rates.bytesPerSecond, burstSeconds } = own
     return { messagesPerSecond, bytesPerSecond, savedMs: burstSeconds === undefined ? rates.savedMs : burstSeconds * 1000 }
+  }
+
+  /** Sessions that the device may open. */
+  connectionsOf(device: DeviceId): AllowanceRates {
+    const perMinute = this.of(device)?.limits?.connectionsPerMinute ?? this.#parts.connectionsPerMinute
+    return { messagesPerSecond: perMinute === undefined ? undefined : perMinute / 60, bytesPerSecond: undefined, savedMs: 60_000 }
   }
 
   /** Of one session of it. */

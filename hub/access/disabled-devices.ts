@@ -9,13 +9,14 @@ const kind = 'disabled'
 export class DisabledDevices {
   readonly #store: AccessStore
   readonly #clock: Clock
-  readonly #onDisabled: (device: DeviceId) => void
+  readonly #onChanged: (device: DeviceId) => void
   readonly #devices: Set<DeviceId>
 
-  constructor(store: AccessStore, clock: Clock, onDisabled: (device: DeviceId) => void) {
+  /** `onChanged`: told when a device is disabled, and when it is enabled. */
+  constructor(store: AccessStore, clock: Clock, onChanged: (device: DeviceId) => void) {
     this.#store = store
     this.#clock = clock
-    this.#onDisabled = onDisabled
+    this.#onChanged = onChanged
     this.#devices = new Set(store.atStart.filter((record) => record.kind === kind).map(({ id }) => id))
   }
 
@@ -26,13 +27,14 @@ export class DisabledDevices {
   /** It is closed at once, whether the disk takes it or not. */
   async disable(device: DeviceId, by: Actor): Promise<void> {
     this.#devices.add(device)
-    this.#onDisabled(device)
+    this.#onChanged(device)
     await this.#write(device, '{}', 'device.disable', by)
   }
 
   async enable(device: DeviceId, by: Actor): Promise<void> {
     await this.#write(device, null, 'device.enable', by)
     this.#devices.delete(device)
+    this.#onChanged(device)
   }
 
   #write(device: DeviceId, body: string | null, action: string, { who, from }: Actor): Promise<void> {

@@ -1,9 +1,12 @@
 // Who somebody on a connection is, and what he may do there now.
+import type { DeviceId } from '../../devices/device.ts'
 import type { Identity } from '../../devices/identity.ts'
-import { Permissions, unbounded } from '../../devices/permissions.ts'
+import { type Children, Permissions, unbounded } from '../../devices/permissions.ts'
+import { Refusal } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { Allowance } from '../routing/router.ts'
 import type { Principal as SessionPrincipal } from '../session/principal.ts'
+import { GatewayAllowance, type Allowance as OwnAllowance } from './allowance.ts'
 
 /** Nothing is refused to it. */
 export const adminRole = 'admin'
@@ -12,9 +15,15 @@ export const adminRole = 'admin'
 export interface PrincipalParts {
   /** Throws the `Refusal` when the client identifier is not for this identity. */
   assertClientId(identity: Identity, clientId: string): void
-  allowanceOf(owner: string): Allowance | undefined
+  allowanceOf(owner: string): OwnAllowance | undefined
+  /** Of the sessions that the device opens. */
+  connectionsOf?(device: string): OwnAllowance | undefined
   /** Of one session of the device; as many as anybody may have when left out. */
   subscriptionsOf?(device: string): number
+  /** Those it speaks for; undefined for a device that is no gateway. */
+  childrenOf?(device: DeviceId): Children | undefined
+  /** Of a device that somebody speaks for; undefined where it has no bound of its own. */
+  childAllowanceOf?(device: DeviceId): OwnAllowance | undefined
 }
 
 export class Principal implements SessionPrincipal {
@@ -29,7 +38,7 @@ export class Principal implements SessionPrincipal {
     this.#parts = parts
     this.#identity = identity
     this.clientId = clientId
-    this.#permissions = permissionsOf(identity, clientId)
+    this.#permissions = this.#findPermissions()
     this.#allowance = this.#findAllowance()
   }
 
@@ -41,6 +50,13 @@ export class Principal implements SessionPrincipal {
     const { is, name } = this.#identity
     const own = is === 'device' ? this.#parts.subscriptionsOf?.(name) : undefined
     return own ?? limits.subscriptionsPerSession
+  }
+
+  /** A key may be that of a whole fleet, which comes back all at once: its connections are not counted. */
+  assertConnects(): void {
+    const { is, name } = this.#identity
+    const seconds = (is === 'device' && this.#parts.connectionsOf?.(name)?.take(0)) || 0
+    if (seconds > 0) throw new Refusal('device-connects-too-often', { device: name, seconds })
   }
 
   get identity(): Identity {
@@ -71,16 +87,23 @@ export class Principal implements SessionPrincipal {
 
   become(identity: Identity): void {
     this.#identity = identity
-    this.#permissions = permissionsOf(identity, this.clientId)
+    this.#permissions = this.#findPermissions()
     this.#allowance = this.#findAllowance()
   }
 
   #findAllowance(): Allowance | undefined {
-    return this.#identity.is === 'anonymous' ? undefined : this.#parts.allowanceOf(this.owner)
+    const { is, name } = this.#identity
+    const own = is === 'anonymous' ? undefined : this.#parts.allowanceOf(this.owner)
+    if (!this.#permissions.isGateway) return own
+    return new GatewayAllowance(own, (device) => (device === name ? undefined : this.#parts.childAllowanceOf?.(device)))
   }
-}
 
-function permissionsOf({ is, name, role, rules, tags }: Identity, clientId: string): Permissions {
-  if (role === adminRole) return unbounded
-  return new Permissions(rules, { device: is === 'device' ? name : undefined, clientId, user: is === 'device' ? undefined : name, tags })
+  /** Who may do nothing himself may do nothing in place of others. */
+  #findPermissions(): Permissions {
+    const { is, name, role, rules, tags } = this.#identity
+    if (role === adminRole) return unbounded
+    const [device, user] = is === 'device' ? [name, undefined] : [undefined, name]
+    const children = device === undefined || rules.length === 0 ? undefined : this.#parts.childrenOf?.(device)
+    return new Permissions(rules, { device, clientId: this.clientId, user, tags }, children)
+  }
 }

@@ -22,6 +22,8 @@ interface Wired {
   readonly transport: Transport
   /** Address and port of the peer, as shown to people. */
   readonly address: string
+  /** How long its peer may be silent before it counts as gone, less a half; 0 where only the wire itself tells. */
+  readonly keepAliveSeconds: number
   /** False while the peer reads too slowly. The connection calls `session.flush()` when it turns true. */
   readonly writable: boolean
   /** Says why in the protocol's own words, then closes. Does not call back into the session. */

@@ -179,6 +179,11 @@ export class Deliveries implements Waiter {
     const delivery = this.#inflight?.finish(packetId)
     if (delivery === undefined) return
     this.#recordEnd(delivery)
+    const { from, seq } = delivery.message
+    if (from === undefined && seq !== 0 && by !== 'pubrec') {
+      this.#router.acknowledged(delivery.message, this.#session)
+      this.#sessions.acknowledged(this.#session, seq)
+    }
     if (this.#unsent.length > 0) this.#unsent = this.#unsent.filter((waiting) => waiting !== packetId)
   }
 
@@ -263,7 +268,7 @@ export class Deliveries implements Waiter {
 
   #sendQoS0(connection: AcknowledgingConnection, message: Message, retain: boolean, identifiers: readonly number[] | undefined): void {
     if (!this.#session.mayHave(message)) this.#sessions.metrics.dropped('not-allowed')
-    else if (connection.send(message, 0, retain, identifiers, 0, false)) this.#sessions.metrics.messagesSent++
+    else if (connection.send(this.#session.worded(message), 0, retain, identifiers, 0, false)) this.#sessions.metrics.messagesSent++
     else this.#sessions.metrics.dropped('too-large')
   }
 
@@ -280,6 +285,11 @@ export class Deliveries implements Waiter {
     }
     if (!this.#session.mayHave(message)) {
       this.#withhold(delivery)
+      return
+    }
+    if (!this.#router.isWanted(message)) {
+      this.#sessions.metrics.dropped('outdated')
+      this.#recordEnd(delivery)
       return
     }
     const waitsForDisk = qos === 2 && this.#session.number !== 0
@@ -304,7 +314,7 @@ export class Deliveries implements Waiter {
       return
     }
     sent.tried = true
-    if (connection.send(message, qos, retain, identifiers, packetId, tried)) {
+    if (connection.send(this.#session.worded(message), qos, retain, identifiers, packetId, tried)) {
       if (!tried) this.#sessions.metrics.messagesSent++
       return
     }

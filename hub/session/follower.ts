@@ -126,6 +126,7 @@ export class Follower implements CatchUpTarget {
   seek(seq: number): void {
     this.#main.seek(seq)
     this.#acknowledgedSeq = seq
+    this.#sessions.acknowledged(this.#session, seq)
     this.#tell()
   }
 
@@ -133,6 +134,7 @@ export class Follower implements CatchUpTarget {
   acknowledge(seq: number): void {
     if (seq <= this.#acknowledgedSeq) return
     this.#acknowledgedSeq = seq
+    this.#sessions.acknowledged(this.#session, seq)
     if (this.#sessions.now() - this.#toldMs >= tellEveryMs) this.#tell()
   }
 
@@ -167,7 +169,7 @@ export class Follower implements CatchUpTarget {
   // ── what catching up asks, see `CatchUpTarget` ──
 
   get filters(): readonly string[] {
-    return [...this.#session.subscriptions.keys()]
+    return [...this.#session.subscriptions.values()].map(({ filter }) => filter)
   }
 
   get writable(): boolean {
@@ -215,8 +217,12 @@ export class Follower implements CatchUpTarget {
       this.#sessions.metrics.dropped('not-allowed')
       return
     }
+    if (how === 'live' && !this.#router.isWanted(message)) {
+      this.#sessions.metrics.dropped('outdated')
+      return
+    }
     this.#sessions.metrics.messagesSent++
-    connection.pass(message, how)
+    connection.pass(this.#session.worded(message), how)
   }
 }
 

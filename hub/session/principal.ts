@@ -14,6 +14,8 @@ export interface Principal {
   readonly allowance: Allowance | undefined
   /** Subscriptions that one session of it may have. */
   readonly subscriptionsMax: number
+  /** One more session is opened by it, or taken up. Errors: `device-connects-too-often`. */
+  assertConnects(): void
   /** Its rights have changed: from now on, wherever it is asked. */
   become(identity: Identity): void
 }

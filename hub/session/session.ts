@@ -1,9 +1,11 @@
 // What the hub remembers about one client: its subscriptions and what it is owed. It outlives its connections, and, when it has a number in
 // the store, the process.
+import type { DeviceId } from '../../devices/device.ts'
+import type { ForeignDialect } from '../../devices/dialects/dialect.ts'
 import type { Message, QoS } from '../../devices/message.ts'
 import type { Will } from '../../devices/will.ts'
 import { Refusal } from '../errors.ts'
-import type { Router } from '../routing/router.ts'
+import { notAllowed, type Router } from '../routing/router.ts'
 import { type Member, type Membership, type SharedGroup, sharedFilterOf, standing } from '../routing/shared-group.ts'
 import type { Match, Subscription } from '../routing/topic-tree.ts'
 import type { StoredSession, StoredSubscription, Waiter } from '../store/store.ts'
@@ -19,7 +21,8 @@ import type { Sessions } from './sessions.ts'
 /** Where a session stands. */
 export type Presence =
   | { readonly at: 'online'; readonly connection: Connection; readonly sinceMs: number }
-  | { readonly at: 'away' }
+  /** Remembered until then, Unix ms. */
+  | { readonly at: 'away'; readonly untilMs: number }
   | { readonly at: 'ended' }
 
 const none: ReadonlyMap<string, Subscription> = new Map()
@@ -31,7 +34,7 @@ export class Session implements Timed, Member, Waiter {
   #number: number
   readonly #sessions: Sessions
   readonly #router: Router
-  #presence: Presence = { at: 'away' }
+  #presence: Presence = { at: 'away', untilMs: 0 }
   /** Built when first needed, like the next two: most devices publish and never hear anything. */
   #subscriptions: Map<string, Subscription> | undefined = undefined
   #deliveries: Deliveries | undefined = undefined
@@ -39,6 +42,8 @@ export class Session implements Timed, Member, Waiter {
   #follower: Follower | undefined = undefined
   /** Of new subscriptions that asked for it; there while there are any. */
   #histories: Histories | undefined = undefined
+  /** Its client has subscribed in the words of this dialect: it is told in them what they can say. */
+  #dialect: ForeignDialect | undefined = undefined
   /** Packet identifiers of QoS 2 PUBLISHes that came and were not yet released.  5: [MQTT-4.3.3-10] */
   receivedQoS2: Set<number> | undefined = undefined
   will: Will | undefined = undefined
@@ -94,7 +99,7 @@ export class Session implements Timed, Member, Waiter {
     return this.#follower
   }
 
-  /** By their filters. */
+  /** By their filters, as the client has said them. */
   get subscriptions(): ReadonlyMap<string, Subscription> {
     return this.#subscriptions ?? none
   }
@@ -123,7 +128,9 @@ export class Session implements Timed, Member, Waiter {
   }
 
   /** As it was when an earlier run of the hub ended. Before anything else happens to it. */
-  restore({ subscriptions, followedSeq, owedCount, owedBytes, owedByGroups, receivedQoS2, will, expirySeconds }: StoredSession): void {
+  restore(stored: StoredSession): void {
+    const { subscriptions, followedSeq, owedCount, owedBytes, owedByGroups, receivedQoS2, will, expirySeconds, awayMs } = stored
+    this.#presence = { at: 'away', untilMs: awayMs + expirySeconds * 1000 }
     this.expirySeconds = expirySeconds
     this.will = will
     if (receivedQoS2.length > 0) this.receivedQoS2 = new Set(receivedQoS2)
@@ -145,7 +152,9 @@ export class Session implements Timed, Member, Waiter {
     if (why !== undefined) this.#sessions.leaveToOwner(this) // a will is published when it is closed, and asked about then
     if (why !== undefined || this.principal.permissions === permissions) return why
     for (const filter of this.subscriptions.keys()) {
-      if (!this.maySubscribe(filter)) return new Refusal('not-allowed', { action: 'subscribe to', topic: filter })
+      // What a gateway has subscribed for its children sleeps while they are not its own: the others need not suffer for it.
+      if (!this.maySubscribe(filter) && permissions.mayItself(this.#ownFilter(filter)))
+        return new Refusal('not-allowed', { action: 'subscribe to', topic: filter })
     }
     return undefined
   }
@@ -154,20 +163,48 @@ export class Session implements Timed, Member, Waiter {
 
   /**
    * `begun`: where its history begins, which comes first. True when the filter was not subscribed before. Errors: `not-allowed`,
-   * `too-many-subscriptions`, `too-many-members`.
+   * `not-a-child`, `child-disabled`, `too-many-subscriptions`, `too-many-members`.
    */
   subscribe(filter: string, options: Omit<StoredSubscription, 'filter'>, begun?: Promise<Begun>): boolean {
-    if (!this.maySubscribe(filter)) throw new Refusal('not-allowed', { action: 'subscribe to', topic: filter })
+    if (!this.maySubscribe(filter)) throw notAllowed('subscribe to', this.#ownFilter(filter), this.principal.permissions)
     const isNew = !this.subscriptions.has(filter)
     const { subscriptionsMax } = this.principal
     if (isNew && this.subscriptions.size >= subscriptionsMax) throw new Refusal('too-many-subscriptions', { limit: subscriptionsMax })
-    this.#add({ filter, ...options }, begun)
+    const { filter: ownFilter } = this.#add({ filter, ...options }, begun)
     if (this.#number !== 0) this.#sessions.sessionLog.subscribed(this.#number, { filter, ...options })
+    this.#sessions.subscribed(this, ownFilter, isNew)
     return isNew
   }
 
   maySubscribe(filter: string): boolean {
-    return this.principal.permissions.maySubscribe(sharedFilterOf(filter) ?? filter)
+    return this.principal.permissions.maySubscribe(this.#ownFilter(filter))
+  }
+
+  /** What is asked of the tree: without a share name, and in the words of the hub's own plan. */
+  #ownFilter(filter: string): string {
+    const dialect = this.#router.dialects.foreignOf(filter)
+    if (dialect === undefined) return sharedFilterOf(filter) ?? filter
+    const me = this.#me()
+    return (me === undefined ? undefined : dialect.filterOf(filter, me)) ?? filter
+  }
+
+  #me(): DeviceId | undefined {
+    return this.#router.speakerOf(this.principal.permissions, this.clientId)
+  }
+
+  /** As its client is told it. */
+  worded(message: Message): Message {
+    if (this.#dialect === undefined) return message
+    const me = this.#me()
+    const { meaning } = this.#router.routeOf(message.topic)
+    return me === undefined ? message : this.#router.dialects.write(this.#dialect, message, meaning, me)
+  }
+
+  /** A gateway hears of its own children, and needs no outbox for what all others are told. */
+  #partOf(filter: string): Subscription['isFor'] {
+    const { permissions } = this.principal
+    if (!permissions.isGateway || permissions.mayItself(filter)) return undefined
+    return (topic) => this.principal.permissions.may('subscribe', topic)
   }
 
   /** Asked when the message goes to the wire, wherever it comes from: what was allowed when it was subscribed or queued may not be now. */
@@ -175,19 +212,23 @@ export class Session implements Timed, Member, Waiter {
     return this.principal.permissions.may('subscribe', topic)
   }
 
-  #add({ filter, qos, noLocal, retainAsPublished, identifier }: StoredSubscription, begun?: Promise<Begun>): void {
+  #add({ filter: said, qos, noLocal, retainAsPublished, identifier }: StoredSubscription, begun?: Promise<Begun>): Subscription {
     const identifiers = identifier === undefined ? undefined : [identifier]
-    const subscription: Membership = { filter, subscriber: this, qos, noLocal, retainAsPublished, identifiers }
+    const dialect = this.#router.dialects.foreignOf(said)
+    this.#dialect = dialect ?? this.#dialect
+    const filter = dialect === undefined ? said : this.#ownFilter(said)
+    const subscription: Membership = { filter, subscriber: this, qos, noLocal, retainAsPublished, identifiers, isFor: this.#partOf(filter) }
     const { tree } = this.#router
     if (sharedFilterOf(filter) !== undefined) tree.join(subscription)
     else {
-      const before = this.subscriptions.get(filter)
+      const before = this.subscriptions.get(said)
       if (before !== undefined) this.#remove(before) //  5: [MQTT-3.8.4-3]
       if (begun === undefined) tree.add(subscription)
       else this.#ownHistories().add(subscription, begun)
     }
     this.#subscriptions ??= new Map()
-    this.#subscriptions.set(filter, subscription)
+    this.#subscriptions.set(said, subscription)
+    return subscription
   }
 
   /** Sends the retained messages of its filter, as a new subscription is owed.  5: [MQTT-3.3.1-9] */

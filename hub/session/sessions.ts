@@ -1,5 +1,6 @@
 // All sessions: open, resume, take over, leave, expire; and those of an earlier run, brought back at the start.
 import type { Message } from '../../devices/message.ts'
+import type { EndReason } from '../../devices/presence.ts'
 import type { Will } from '../../devices/will.ts'
 import type { Clock } from '../clock.ts'
 import { Refusal } from '../errors.ts'
@@ -23,7 +24,22 @@ export interface SessionWatcher {
   onOnline(session: Session, connection: Connection): void
   /** Another connection has come for it. */
   onTakenOver(session: Session, from: Connection, to: Connection): void
-  onAway(session: Session): void
+  /** It has lost its connection. */
+  onAway(session: Session, why: EndReason): void
+  /** Its client did not come back in time; it is forgotten. */
+  onExpired(session: Session): void
+  /** It is forgotten, with all that it was owed. */
+  onEnded(session: Session): void
+  /**
+   * Its client has acknowledged what the hub itself had said under this number; one that goes by cursor, all up to there. Of a message from an
+   * earlier run nobody knows any more who said it, so that is told as well.
+   */
+  onAcknowledged(session: Session, seq: number): void
+  /**
+   * Its client has subscribed to this, in the words of the hub's own plan, once more when it is not `isNew`; its answer may not have been sent
+   * yet.
+   */
+  onSubscribed(session: Session, filter: string, isNew: boolean): void
 }
 
 export interface OpenOptions {
@@ -92,6 +108,21 @@ export class Sessions {
     return this.#expired
   }
 
+  /** See `SessionWatcher`. */
+  subscribed(session: Session, filter: string, isNew: boolean): void {
+    this.#watcher.onSubscribed(session, filter, isNew)
+  }
+
+  /** Numbers in the store of those that are remembered there. */
+  numbers(): Set<number> {
+    return new Set([...this.#sessions.values()].map(({ number }) => number).filter((number) => number !== 0))
+  }
+
+  /** See `SessionWatcher`. */
+  acknowledged(session: Session, seq: number): void {
+    this.#watcher.onAcknowledged(session, seq)
+  }
+
   /** What `Message.expiresAtMs` is measured by. */
   now(): number {
     return this.#clock.steady()
@@ -113,6 +144,10 @@ export class Sessions {
   /** Who came by something that has ended may do from now on what is left to whom the session belongs. */
   leaveToOwner(session: Session): void {
     session.principal = this.#watcher.principalOf(session.principal.owner, session.clientId)
+  }
+
+  get all(): Iterable<Session> {
+    return this.#sessions.values()
   }
 
   find(clientId: string): Session | undefined {
@@ -178,9 +213,10 @@ export class Sessions {
    * on disk has ended by this, and the client should hear of the new one only when that is on disk as well.
    * A session that owes each message and one that goes by cursor do not turn into one another: a CONNECT begins anew, and whoever comes by
    * cursor must say `clean`. 5: [MQTT-3.1.4-3], [MQTT-3.1.2-4]  3.1.1: [MQTT-3.1.4-2], [MQTT-3.1.2-6].
-   * Errors: `too-many-sessions`, `session-elsewhere`, `client-id-not-yours`.
+   * Errors: `too-many-sessions`, `session-elsewhere`, `client-id-not-yours`, `device-connects-too-often`.
    */
   open(clientId: string, connection: Connection, options: OpenOptions): { session: Session; resumed: boolean; replaced: boolean } {
+    if (connection.transport !== 'long-poll') this.#assertConnects(options.principal) // each poll takes its session up
     let session = this.#sessions.get(clientId)
     if (session === undefined && this.#sessions.size >= limits.sessions) throw new Refusal('too-many-sessions', { limit: limits.sessions })
     if (session !== undefined) assertOwner(session, options.principal)
@@ -188,7 +224,7 @@ export class Sessions {
     if (isOther && options.follow !== undefined && !options.clean) throw new Refusal('session-elsewhere', { client: clientId })
     if (session?.presence.at === 'online') {
       const { connection: old } = session.presence
-      this.leave(session, old, { publishWill: true })
+      this.leave(session, old, { publishWill: true, why: 'taken-over' })
       old.close(new Refusal('taken-over', { client: clientId }))
       this.#watcher.onTakenOver(session, old, connection)
       session = this.#sessions.get(clientId)
@@ -221,6 +257,15 @@ export class Sessions {
     return { session, resumed, replaced }
   }
 
+  #assertConnects(principal: Principal): void {
+    try {
+      principal.assertConnects()
+    } catch (error) {
+      if (error instanceof Refusal) this.metrics.refusedWith(error.code, principal.owner)
+      throw error
+    }
+  }
+
   #begin(clientId: string, outlives: boolean, { follow, principal }: OpenOptions): Session {
     const session = new Session(clientId, principal, outlives ? ++this.#lastNumber : 0, this, this.#router)
     if (follow !== undefined) session.follow(follow.after?.seq ?? this.store.journal.newestMessageSeq)
@@ -239,13 +284,13 @@ export class Sessions {
   }
 
   /** The connection is gone. Ignored when the session has moved to another one since. */
-  leave(session: Session, connection: Connection, { publishWill: owesWill }: { publishWill: boolean }): void {
+  leave(session: Session, connection: Connection, { publishWill: owesWill, why }: { publishWill: boolean; why: EndReason }): void {
     if (session.presence.at !== 'online' || session.presence.connection !== connection) return
     if (!owesWill) session.will = undefined //  5: [MQTT-3.14.4-3]  3.1.1: [MQTT-3.1.2-10]
     this.#online--
-    session.become({ at: 'away' })
-    this.#watcher.onAway(session)
     const { will, number, expirySeconds } = session
+    session.become({ at: 'away', untilMs: this.#clock.now() + expirySeconds * 1000 })
+    this.#watcher.onAway(session, why)
     if (number !== 0) this.sessionLog.left(number, expirySeconds, will !== undefined)
     if (will !== undefined) this.#publishWill(session, will, 0)
     if (expirySeconds === 0) this.#forget(session)
@@ -256,6 +301,7 @@ export class Sessions {
   end(session: Session): void {
     this.#expired++
     this.#forget(session)
+    this.#watcher.onExpired(session)
   }
 
   /** Forgets the session and everything it was owed. */
@@ -263,6 +309,7 @@ export class Sessions {
     this.#wheel.disarm(session)
     this.#delayedWills.get(session.clientId)?.onDue() // the session's end comes before the delay's  5: [MQTT-3.1.2-8]
     session.become({ at: 'ended' })
+    this.#watcher.onEnded(session)
     if (this.#sessions.get(session.clientId) === session) this.#sessions.delete(session.clientId)
   }
 

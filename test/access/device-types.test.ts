@@ -16,7 +16,7 @@ test('a type holds for its devices from the write on, after a restart as well; w
   const changed: string[] = []
   const bookOn = (on: MemoryAccessStore) =>
     new DeviceTypes({
-      ...{ store: on, clock, rates },
+      ...{ store: on, clock, rates, connectionsPerMinute: 60 },
       typeOf: (device) => (device === 'pump-1' ? 'pump' : null),
       findRole: (name) => (name === 'pumps' ? { name, rules: [], isBuiltIn: false } : undefined),
       onChanged: (name) => changed.push(name),
@@ -54,7 +54,7 @@ test('there are as many types and groups as may be, and one more is refused', as
   const fill = (kind: string, most: number, body: object) =>
     new MemoryAccessStore(Array.from({ length: most }, (_, at) => ({ kind, id: `n${at}`, body: JSON.stringify(body) })))
   const types = new DeviceTypes({
-    ...{ store: fill('type', limits.deviceTypes, {}), clock, rates },
+    ...{ store: fill('type', limits.deviceTypes, {}), clock, rates, connectionsPerMinute: 60 },
     typeOf: () => null,
     findRole: () => undefined,
     onChanged() {},

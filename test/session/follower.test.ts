@@ -41,6 +41,7 @@ class Wire implements FollowingConnection {
   readonly follows = true
   readonly transport = 'json-ws'
   readonly address = 'test'
+  readonly keepAliveSeconds = 0
   readonly got: { seq: number; text: string; how: Passing }[] = []
   readonly gaps: (readonly [string, string])[] = []
   room = Number.POSITIVE_INFINITY
@@ -115,7 +116,7 @@ for (const durability of ['fsync', 'memory'] as const) {
         session.flush()
       } else if (what === 2) {
         collect()
-        sessions.leave(session, wire, { publishWill: false })
+        sessions.leave(session, wire, { publishWill: false, why: 'connection-lost' })
         for (let away = random(6); away > 0; away -= 1) await turn()
         wire = new Wire()
         ;({ session } = sessions.open('c', wire, lasting(after)))
@@ -248,7 +249,7 @@ test('what is not kept is live only; what is kept is owed whatever its QoS', asy
   session.flush()
   publish('fleeting', '1', 0)
   assert.deepEqual(wire.texts, ['1'])
-  sessions.leave(session, wire, { publishWill: false })
+  sessions.leave(session, wire, { publishWill: false, why: 'connection-lost' })
   publish('fleeting', '2', 0)
   publish('devices/pump-7/telemetry', '{"t":1}', 0)
   const again = new Wire()

@@ -15,13 +15,13 @@ test('sessions: one more is refused; known clients come back, and room is made w
   const connection = silentWire()
   for (let at = 0; at < limits.sessions; at++) {
     const { session } = sessions.open(`c${at}`, connection, lasting(600))
-    sessions.leave(session, connection, { publishWill: false })
+    sessions.leave(session, connection, { publishWill: false, why: 'connection-lost' })
   }
   const isFull = (error: unknown) => error instanceof Refusal && error.code === 'too-many-sessions'
   assert.throws(() => sessions.open('one-more', connection, lasting(0)), isFull)
   const { session, resumed } = sessions.open('c7', connection, lasting(0))
   assert.equal(resumed, true)
-  sessions.leave(session, connection, { publishWill: false })
+  sessions.leave(session, connection, { publishWill: false, why: 'connection-lost' })
   assert.equal(sessions.count, limits.sessions - 1)
   assert.equal(sessions.open('one-more', connection, lasting(0)).resumed, false)
 })
@@ -31,7 +31,7 @@ test('a session is kept for its own time, at most a week, and leaves neither sub
   const connection = silentWire()
   const { session } = sessions.open('pump-7', connection, lasting(Number.MAX_SAFE_INTEGER))
   session.subscribe('a/#', asked)
-  sessions.leave(session, connection, { publishWill: false })
+  sessions.leave(session, connection, { publishWill: false, why: 'connection-lost' })
   const message = {
     seq: 1,
     topic: 'a',
@@ -56,7 +56,7 @@ test('a connection that was replaced cannot take the session with it when it clo
   const [old, newer] = [silentWire(), silentWire()]
   const { session } = sessions.open('pump-7', old, lasting(600))
   sessions.open('pump-7', newer, lasting(600))
-  sessions.leave(session, old, { publishWill: true })
+  sessions.leave(session, old, { publishWill: true, why: 'connection-lost' })
   assert.equal(sessions.find('pump-7')?.presence.at, 'online')
   assert.equal(sessions.online, 1)
 })
