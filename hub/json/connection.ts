@@ -1,6 +1,7 @@
 // One client that goes by cursor over a wire that goes both ways: its states, its frames, its keep-alive, its closing. What each frame
 // means stands in a file of its own.
 import type { Message } from '../../devices/message.ts'
+import type { EndReason } from '../../devices/presence.ts'
 import type { Presented } from '../access/authenticator.ts'
 import type { Principal } from '../access/principal.ts'
 import { Refusal } from '../errors.ts'
@@ -54,7 +55,7 @@ export class JsonConnection implements FollowingConnection, OpenConnection, Wait
   #holds = 0
   #closing = false
   #lastHeardTick: number
-  #keepAliveSeconds = 0
+  keepAliveSeconds = 0
   dueTick = 0
   touched = false
 
@@ -135,7 +136,8 @@ export class JsonConnection implements FollowingConnection, OpenConnection, Wait
   onWireClosed(code: number): void {
     this.#engine.connections.delete(this)
     this.#engine.wheel.disarm(this)
-    this.#leave(`closed with ${code}`, !goodbyes.includes(code))
+    const isGoodbye = goodbyes.includes(code)
+    this.#leave(`closed with ${code}`, isGoodbye ? 'closed-by-device' : 'connection-lost', !isGoodbye)
   }
 
   // ── frames ──
@@ -197,9 +199,9 @@ export class JsonConnection implements FollowingConnection, OpenConnection, Wait
   }
 
   #holdTo(hello: HelloFrame): number {
-    this.#keepAliveSeconds = keepAliveGiven(hello.keepAlive)
-    this.#engine.wheel.arm(this, this.#keepAliveSeconds)
-    return this.#keepAliveSeconds
+    this.keepAliveSeconds = keepAliveGiven(hello.keepAlive)
+    this.#engine.wheel.arm(this, this.keepAliveSeconds)
+    return this.keepAliveSeconds
   }
 
   #welcome(welcome: string, gaps: readonly Gap[]): void {
@@ -344,14 +346,14 @@ export class JsonConnection implements FollowingConnection, OpenConnection, Wait
     // While the hub itself does not read, nothing can be heard: silence then is no fault of the client's.
     const isDeaf = (this.#holds & (hold.window | hold.backlog | hold.welcome)) !== 0
     const silentSeconds = isDeaf ? 0 : this.#engine.wheel.tick - this.#lastHeardTick
-    const allowedSeconds = this.#keepAliveSeconds * 1.5
+    const allowedSeconds = this.keepAliveSeconds * 1.5
     if (silentSeconds >= allowedSeconds) {
       this.#fail(new Refusal('keep-alive-timeout', { seconds: allowedSeconds }))
       return
     }
-    const isAsked = silentSeconds >= this.#keepAliveSeconds
+    const isAsked = silentSeconds >= this.keepAliveSeconds
     if (isAsked) this.#wire.ping()
-    this.#engine.wheel.arm(this, (isAsked ? allowedSeconds : this.#keepAliveSeconds) - silentSeconds)
+    this.#engine.wheel.arm(this, (isAsked ? allowedSeconds : this.keepAliveSeconds) - silentSeconds)
   }
 
   /** Says why, then closes with the code that stands beside it. */
@@ -361,7 +363,7 @@ export class JsonConnection implements FollowingConnection, OpenConnection, Wait
     this.#early = undefined
     this.#engine.metrics.refused(why.code, this.session?.principal.owner)
     this.#say(errorFrame(why))
-    this.#leave(why.message, true)
+    this.#leave(why.message, why.code, true)
     this.#wire.close(why.row.ws, why.message)
     this.#engine.wheel.arm(this, farewellSeconds)
   }
@@ -386,11 +388,11 @@ export class JsonConnection implements FollowingConnection, OpenConnection, Wait
   }
 
   /** Leaves the session, once. */
-  #leave(why: string, wantsWill: boolean): void {
+  #leave(why: string, reason: EndReason, wantsWill: boolean): void {
     const state = this.#state
     if (state.is === 'closed') return
     this.#become({ is: 'closed', why })
-    if (state.is === 'connected') this.#engine.sessions.leave(state.session, this, { publishWill: wantsWill })
+    if (state.is === 'connected') this.#engine.sessions.leave(state.session, this, { publishWill: wantsWill, why: reason })
   }
 
   #holdReading(reason: number): void {

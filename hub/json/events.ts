@@ -1,5 +1,6 @@
 // The hub's frames as server-sent events (WHATWG HTML, section 9.2): GET /v1/session/events and GET /v1/messages.
 import type { Message } from '../../devices/message.ts'
+import type { EndReason } from '../../devices/presence.ts'
 import type { Refusal } from '../errors.ts'
 import { limits } from '../limits.ts'
 import { reconnectAfterMs } from '../reconnect.ts'
@@ -38,6 +39,7 @@ const gone: State = { is: 'gone' }
 export class EventStream implements FollowingConnection, Holder, Timed, Touched, Waiter {
   readonly follows = true
   readonly transport = 'sse'
+  readonly keepAliveSeconds = 0
   readonly address: string
   readonly #engine: JsonEngine
   readonly #raw: RawResponse
@@ -141,7 +143,7 @@ export class EventStream implements FollowingConnection, Holder, Timed, Touched,
   /** A cut is no goodbye: the will is due. */
   onClosed(): void {
     this.#engine.wheel.disarm(this)
-    this.#leave(gone)
+    this.#leave(gone, 'connection-lost')
   }
 
   onDue(): void {
@@ -171,7 +173,7 @@ export class EventStream implements FollowingConnection, Holder, Timed, Touched,
     this.#say(errorFrame(why), 'error', undefined)
     this.flush()
     this.#raw.end()
-    this.#leave(said)
+    this.#leave(said, why.code)
     this.#engine.wheel.arm(this, farewellSeconds)
   }
 
@@ -185,10 +187,10 @@ export class EventStream implements FollowingConnection, Holder, Timed, Touched,
     return this.#state.is === 'open' ? this.#state.session : undefined
   }
 
-  #leave(next: State): void {
+  #leave(next: State, why: EndReason): void {
     const session = this.session
     this.#state = next
     if (next === gone) this.#engine.connections.delete(this)
-    if (session !== undefined) this.#engine.sessions.leave(session, this, { publishWill: true })
+    if (session !== undefined) this.#engine.sessions.leave(session, this, { publishWill: true, why })
   }
 }

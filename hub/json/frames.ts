@@ -1,4 +1,5 @@
 // Frames of the client: JSON text turned into what it asks for, or into the refusal that says what is wrong with it.
+import { type Reply, replyStatuses } from '../../devices/commands.ts'
 import { Refusal } from '../errors.ts'
 import { limits } from '../limits.ts'
 
@@ -44,8 +45,9 @@ export interface HelloFrame {
 export interface ReplyFrame {
   readonly is: 'reply'
   readonly command: string
-  readonly status: 'done' | 'failed'
+  readonly status: Reply['status']
   readonly result: unknown
+  readonly reason: string | undefined
 }
 
 export type Frame =
@@ -166,9 +168,10 @@ function readSubscribe(members: Members): SubscribeFrame {
 }
 
 function readReply(members: Members): ReplyFrame {
-  const { status, result } = members
-  if (status !== 'done' && status !== 'failed') throw invalid('"status" is done or failed')
-  return { is: 'reply', command: text(members, 'command'), status, result }
+  const { result } = members
+  const status = replyStatuses.find((one) => one === members['status'])
+  if (status === undefined) throw invalid(`"status" is one of ${replyStatuses.join(', ')}`)
+  return { is: 'reply', command: text(members, 'command'), status, result, reason: optional(members, 'reason', text) }
 }
 
 function invalid(detail: string): Refusal {

@@ -55,7 +55,7 @@ export function openSession(engine: JsonEngine, connection: FollowingConnection,
     }
     return { session, resumed, cursor, gaps, isKept: replaced || session.number !== 0 }
   } catch (error) {
-    sessions.leave(session, connection, { publishWill: false })
+    sessions.leave(session, connection, { publishWill: false, why: error instanceof Refusal ? error.code : 'internal-error' })
     throw error
   }
 }

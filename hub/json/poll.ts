@@ -4,6 +4,7 @@
 // Nothing is remembered of an answer but the place it brought the client to. Each request says where to go on from; the journal has the rest,
 // also what an answer held that was lost on its way.
 import type { Message } from '../../devices/message.ts'
+import type { EndReason } from '../../devices/presence.ts'
 import type { Refusal } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { FollowingConnection, Passing } from '../session/connection.ts'
@@ -92,6 +93,10 @@ export class PollConnection implements FollowingConnection, Holder, Timed, Touch
     this.#engine.turn.touch(this)
   }
 
+  get keepAliveSeconds(): number {
+    return this.#waitSeconds
+  }
+
   get session(): Session | undefined {
     return this.#session
   }
@@ -143,7 +148,7 @@ export class PollConnection implements FollowingConnection, Holder, Timed, Touch
   }
 
   onDue(): void {
-    if (this.#held === undefined) this.#leave()
+    if (this.#held === undefined) this.#leave('not-polled')
     else this.#answer(this.#held)
   }
 
@@ -178,23 +183,23 @@ export class PollConnection implements FollowingConnection, Holder, Timed, Touch
     if (this.#session === undefined) return
     this.#engine.metrics.refused(why.code)
     const held = this.#held
-    this.#leave()
+    this.#leave(why.code)
     if (held !== undefined) sendProblem(held.raw, held.headers, why)
   }
 
   destroy(): void {
     const held = this.#held
-    this.#leave()
+    this.#leave('connection-lost')
     held?.raw.destroy()
   }
 
-  #leave(): void {
+  #leave(why: EndReason): void {
     const session = this.#session
     if (session === undefined) return
     this.#release()
     this.#session = undefined
     this.#engine.wheel.disarm(this)
     this.#engine.connections.delete(this)
-    this.#engine.sessions.leave(session, this, { publishWill: true })
+    this.#engine.sessions.leave(session, this, { publishWill: true, why })
   }
 }

@@ -27,18 +27,18 @@ export function publish(router: Router, { clientId, principal }: Publisher, fram
   publication.from = clientId
   publication.permissions = principal.permissions
   publication.allowance = principal.allowance
-  publication.checked = isAnswered && route.meaning.is === 'telemetry'
+  publication.checked = isAnswered && route.isRead
   const seq = router.publish(route, payload, 0, payload.length, publication)
   return publication.checked ? seq : 0
 }
 
 /** The answer to a command, from the device that its client is. Errors: as of `publish`. */
-export function reply(router: Router, publisher: Publisher, { command, status, result }: ReplyFrame): void {
+export function reply(router: Router, publisher: Publisher, { command, status, result, reason }: ReplyFrame): void {
   if (command === '' || command.includes('/')) throw new Refusal('frame-invalid', { detail: '"command" is the id of a command' })
   const frame = {
     is: 'publish',
     topic: replyTopic(deviceOf(publisher), command),
-    payload: { status, result },
+    payload: { status, result, reason },
     qos: 1,
     retain: false,
   } as const

@@ -6,7 +6,8 @@ import { isDeviceId } from '../../devices/device.ts'
 import { telemetryTopic } from '../../devices/topics.ts'
 import { Refusal } from '../errors.ts'
 import { readPublication } from '../routing/publication.ts'
-import { blankPublication, type Route, type Router } from '../routing/router.ts'
+import type { Route } from '../routing/route.ts'
+import { blankPublication, type Router } from '../routing/router.ts'
 import { object, optional, string } from '../schema.ts'
 import type { Principal } from '../session/principal.ts'
 import type { TakeLine } from './uplink.ts'
@@ -106,7 +107,7 @@ export function framesBy(router: Router, client: string | undefined, principal: 
     publication.from = client
     publication.permissions = principal.permissions
     publication.allowance = principal.allowance
-    publication.checked = route.meaning.is === 'telemetry'
+    publication.checked = route.isRead
     const seq = router.publish(route, payload, 0, payload.length, publication)
     return publication.checked ? seq : 0
   }

@@ -71,8 +71,8 @@ export function eventRoutes(app: FastifyInstance, feed: Feed, streams: EventStre
         summary: 'Watch changes as they happen',
         description: [
           'A stream of server-sent events. `changes` holds the newest values in columns (devices, metrics, times in Unix ms, values), at most',
-          'ten times a second; `devices` holds devices that were created, connected or disconnected, of those that are watched; `resync` says that the reader fell',
-          'behind and should fetch what it shows again.',
+          'ten times a second; `devices` holds devices that were created, connected or disconnected, of those that are watched; `commands` the newest steps of',
+          'what was asked of these; `resync` says that the reader fell behind and should fetch what it shows again.',
         ].join(' '),
         querystring: object({
           device: optional(either([string(), array(string())], { description: 'Only these devices; may repeat.' })),
@@ -145,10 +145,11 @@ function watchedOf(devices: readonly string[]): ReadonlySet<string> {
 }
 
 /** Who watches some devices hears of these alone: others may not be his to see. */
-function eventsOf({ changes, devices = [] }: Frame, watched: ReadonlySet<string> | 'all'): string {
+function eventsOf({ changes, devices = [], commands }: Frame, watched: ReadonlySet<string> | 'all'): string {
   let text = ''
   const seen = watched === 'all' ? devices : devices.filter(({ id }) => watched.has(id))
   if (seen.length > 0) text += `event: devices\ndata: ${JSON.stringify(seen)}\n\n`
+  if (commands !== undefined) text += `event: commands\ndata: ${JSON.stringify(commands)}\n\n`
   if (changes !== undefined) text += `event: changes\ndata: ${JSON.stringify(changes)}\n\n`
   return text
 }

@@ -2,26 +2,46 @@
 //
 // A viewer never slows anyone down: what it cannot take yet waits here, the newer value in the place of the older one, and past a bound
 // it is forgotten and the viewer is told to start over.
+import { commandIdOf } from '../../devices/commands.ts'
 import type { DeviceId, MetricValue } from '../../devices/device.ts'
+import type { Presence } from '../../devices/presence.ts'
 import type { Clock } from '../clock.ts'
 import { Refusal } from '../errors.ts'
 import { limits } from '../limits.ts'
 import type { Figures, Metrics } from '../metrics.ts'
+import type { Command } from '../routing/commands/command.ts'
 import type { Changes, Store } from '../store/store.ts'
 
-/** A device that was created (`createdAt` says when) or whose connection came or went. */
+/** A device that was created (`createdAt` says when), or that came or went. */
 export interface DeviceChange {
   readonly id: DeviceId
   readonly connected: boolean
+  readonly presence: Presence
   readonly createdAt?: number
 }
+
+/** A command, and the newest step of its life. */
+export interface CommandChange {
+  readonly id: string
+  readonly device: DeviceId
+  readonly name: string
+  readonly bulk: string | undefined
+  readonly state: string
+  readonly at: number
+  readonly reason: string | undefined
+  readonly result: unknown
+}
+
+/** Of the store's changes, what a page shows. */
+export type ChangedValues = Omit<Changes, 'seqs'>
 
 /** One look at what moved. Parts that have nothing to say are left out. Times are Unix ms. */
 export interface Frame {
   readonly is: 'frame'
   readonly at: number
-  readonly changes?: Changes
+  readonly changes?: ChangedValues
   readonly devices?: readonly DeviceChange[]
+  readonly commands?: readonly CommandChange[]
   readonly figures?: Figures
 }
 
@@ -46,6 +66,8 @@ export class View {
   watched: ReadonlySet<DeviceId> | 'all' = new Set()
   readonly changes = new Map<string, Pending>()
   readonly devices = new Map<DeviceId, DeviceChange>()
+  /** Their newest steps, by id. */
+  readonly commands = new Map<string, CommandChange>()
   figures: Figures | undefined = undefined
   lastFrameMs = Number.NEGATIVE_INFINITY
 
@@ -54,7 +76,7 @@ export class View {
   }
 
   get hasNews(): boolean {
-    return this.changes.size > 0 || this.devices.size > 0 || this.figures !== undefined
+    return this.changes.size > 0 || this.devices.size > 0 || this.commands.size > 0 || this.figures !== undefined
   }
 }
 
@@ -102,6 +124,7 @@ export class Feed {
     this.#unwatch(view)
     view.watched = watched
     view.changes.clear()
+    view.commands.clear()
     if (watched === 'all') this.#watchersOfAll.add(view)
     else {
       for (const id of watched) {
@@ -113,10 +136,28 @@ export class Feed {
     this.#tellStore()
   }
 
-  onDevice(change: DeviceChange): void {
+  onPresence(id: DeviceId, presence: Presence, createdAt?: number): void {
+    const connected = presence.at === 'online'
+    this.#onDevice({ id, connected, presence, ...(createdAt === undefined ? {} : { createdAt }) })
+  }
+
+  #onDevice(change: DeviceChange): void {
     for (const view of this.#views) {
       const before = view.devices.get(change.id)
       view.devices.set(change.id, before === undefined ? change : { ...before, ...change })
+      this.#bound(view)
+      this.#offer(view)
+    }
+  }
+
+  /** To those who watch its device. */
+  onCommand(command: Command): void {
+    if (this.#views.size === 0) return
+    const watchers = [...this.#watchersOfAll, ...(this.#watchers.get(command.device) ?? [])]
+    if (watchers.length === 0) return
+    const change = commandChange(command)
+    for (const view of watchers) {
+      view.commands.set(change.id, change)
       this.#bound(view)
       this.#offer(view)
     }
@@ -157,15 +198,17 @@ export class Feed {
       frame.devices = [...view.devices.values()]
       view.devices.clear()
     }
+    if (view.commands.size > 0) frame.commands = takeCommands(view.commands)
     if (view.figures !== undefined) frame.figures = view.figures
     view.figures = undefined
     view.viewer.send(frame)
   }
 
   #bound(view: View): void {
-    if (view.changes.size + view.devices.size <= limits.viewerPending) return
+    if (view.changes.size + view.devices.size + view.commands.size <= limits.viewerPending) return
     view.changes.clear()
     view.devices.clear()
+    view.commands.clear()
     this.#metrics.viewerResyncs++
     view.viewer.resync()
   }
@@ -200,8 +243,19 @@ function keep(view: View, device: DeviceId, changes: Changes, at: number): View 
   return view
 }
 
+function commandChange({ id, device, name, bulk, result, step: [state, at, reason] }: Command): CommandChange {
+  const bulkId = bulk === undefined ? undefined : commandIdOf(bulk.number)
+  return { id, device, name, bulk: bulkId, state, at, reason, result: result === undefined ? undefined : JSON.parse(result) }
+}
+
+function takeCommands(waiting: Map<string, CommandChange>): CommandChange[] {
+  const taken = [...waiting.values()].slice(0, limits.frameChanges)
+  for (const { id } of taken) waiting.delete(id)
+  return taken
+}
+
 /** Up to one frame's worth, the longest waiting first; the rest stays. */
-function take(waiting: Map<string, Pending>): Changes {
+function take(waiting: Map<string, Pending>): ChangedValues {
   const devices: DeviceId[] = []
   const metrics: string[] = []
   const times: number[] = []

@@ -13,20 +13,23 @@ const types: readonly AnswerType[] = ['puback', 'pubrec', 'pubcomp']
 const typeShift = 16
 const reasonShift = 18
 
-/** Answers a packet once everything journalled so far, what it brought with it, is on disk. */
-export function answerLater(connection: MqttConnection, type: AnswerType, packetId: number, reasonCode: number): void {
+/** Answers a packet once everything journalled so far, what it brought with it, is on disk. `checkedSeq`: see `Journal.after`. */
+export function answerLater(connection: MqttConnection, type: AnswerType, packetId: number, reasonCode: number, checkedSeq = 0): void {
   const token = packetId | (types.indexOf(type) << typeShift) | (reasonCode << reasonShift)
-  connection.engine.journal.after(connection, token)
+  connection.engine.journal.after(connection, token, checkedSeq)
 }
 
 /** Refuses a PUBLISH in its turn. The token has no room for the sentence, which waits with the connection: refusals are rare. */
 export function refuseLater(connection: MqttConnection, type: 'puback' | 'pubrec', packetId: number, refusal: Refusal): void {
-  // MQTT 3.x has no words for it.  5: [MQTT-3.1.2-29]
-  if (connection.version === 5 && connection.wantsReasons) {
-    connection.refusedBecause ??= new Map()
-    connection.refusedBecause.set(packetId, refusal.message)
-  }
+  rememberWhy(connection, packetId, refusal)
   answerLater(connection, type, packetId, refusal.row.mqtt)
+}
+
+/** MQTT 3.x has no words for it.  5: [MQTT-3.1.2-29] */
+function rememberWhy(connection: MqttConnection, packetId: number, { message }: Refusal): void {
+  if (connection.version !== 5 || !connection.wantsReasons) return
+  connection.refusedBecause ??= new Map()
+  connection.refusedBecause.set(packetId, message)
 }
 
 /** Does it once everything journalled so far is on disk, unless the connection has ended by then. For what is rarely asked. */
@@ -46,8 +49,13 @@ export function onStored(connection: MqttConnection, token: number): void {
  * error PUBACK would count as acknowledged.)
  */
 export function onFailed(connection: MqttConnection, token: number, why: Refusal): void {
-  if (why.row.retry) connection.close(why)
-  else answer(connection, token, why.row.mqtt)
+  if (why.row.retry) {
+    connection.close(why)
+    return
+  }
+  connection.engine.metrics.refused(why.code, connection.session.principal.owner)
+  rememberWhy(connection, token & 0xffff, why)
+  answer(connection, token, why.row.mqtt)
 }
 
 function typeOf(token: number): AnswerType {

@@ -1,9 +1,10 @@
 // One MQTT connection: its states, its packets, its keep-alive, its closing. What each packet means stands in a file of its own.
 import type { Message, QoS } from '../../devices/message.ts'
+import type { EndReason } from '../../devices/presence.ts'
 import { addressIn, type Peer } from '../access/peer.ts'
 import { Refusal } from '../errors.ts'
 import { limits } from '../limits.ts'
-import type { Route } from '../routing/router.ts'
+import type { Route } from '../routing/route.ts'
 import type { AcknowledgingConnection, Transport } from '../session/connection.ts'
 import type { Session } from '../session/session.ts'
 import type { Waiter } from '../store/store.ts'
@@ -170,7 +171,7 @@ export class MqttConnection implements PacketHandler, AcknowledgingConnection, W
   onWireClosed(why: string): void {
     this.engine.connections.delete(this)
     this.engine.wheel.disarm(this)
-    this.#leave(why, true)
+    this.#leave(why, 'connection-lost', true)
   }
 
   // ── packets ──
@@ -243,7 +244,7 @@ export class MqttConnection implements PacketHandler, AcknowledgingConnection, W
     }
     const wantsWill = packet.reasonCode !== 0x00 // 0x04 asks for it, others say that something is wrong  5: [MQTT-3.14.4-3]  3.1.1: [MQTT-3.14.4-3]
     this.#reader.stop()
-    this.#leave('DISCONNECT', wantsWill)
+    this.#leave('DISCONNECT', 'closed-by-device', wantsWill)
     this.#farewell()
   }
 
@@ -419,7 +420,7 @@ export class MqttConnection implements PacketHandler, AcknowledgingConnection, W
     } else if ((why.code === 'version-unsupported' || this.#reader.version !== 0) && hasConnackCode(this.version, reasonCode)) {
       this.sayWithReason(why.message, (reasonString) => encodeConnack(this.version, { sessionPresent: false, reasonCode, reasonString }))
     }
-    this.#leave(why.message, true)
+    this.#leave(why.message, why.code, true)
     this.#farewell()
   }
 
@@ -449,11 +450,11 @@ export class MqttConnection implements PacketHandler, AcknowledgingConnection, W
   }
 
   /** Leaves the session, once. */
-  #leave(why: string, wantsWill: boolean): void {
+  #leave(why: string, reason: EndReason, wantsWill: boolean): void {
     const state = this.#state
     if (state.is === 'closed') return
     this.#become({ is: 'closed', why })
-    if (state.is === 'connected') this.engine.sessions.leave(state.session, this, { publishWill: wantsWill })
+    if (state.is === 'connected') this.engine.sessions.leave(state.session, this, { publishWill: wantsWill, why: reason })
   }
 
   #farewell(): void {

@@ -6,7 +6,8 @@ import { isUtf8 } from 'node:buffer'
 import type { QoS } from '../../devices/message.ts'
 import { Refusal } from '../errors.ts'
 import { limits } from '../limits.ts'
-import { blankPublication, type Route } from '../routing/router.ts'
+import type { Route } from '../routing/route.ts'
+import { blankPublication } from '../routing/router.ts'
 import { answerLater, refuseLater } from './acks.ts'
 import { type PublishView, readTopicName } from './codec.ts'
 import { hold, type MqttConnection } from './connection.ts'
@@ -35,18 +36,21 @@ export function onPublish(connection: MqttConnection, publish: PublishView): voi
   publication.from = session.clientId
   publication.permissions = session.principal.permissions
   publication.allowance = session.principal.allowance
+  // MQTT 5 has words for a refusal. At QoS 2 the identifier would have to be taken back.
+  publication.checked = qos === 1 && connection.version === 5 && route.meaning.is === 'reported'
+  let seq: number
   try {
     if (publish.properties !== undefined) {
       assertPayloadFormat(publish.properties, publish.buffer, publish.payloadStart, publish.payloadEnd)
     }
-    engine.router.publish(route, publish.buffer, publish.payloadStart, publish.payloadEnd, publication)
+    seq = engine.router.publish(route, publish.buffer, publish.payloadStart, publish.payloadEnd, publication)
   } catch (error) {
     if (!(error instanceof Refusal)) throw error
     refuse(connection, qos, packetId, error)
     return
   }
   if (qos === 2) session.receivedPublish(packetId)
-  if (qos > 0) answerLater(connection, qos === 2 ? 'pubrec' : 'puback', packetId, 0)
+  if (qos > 0) answerLater(connection, qos === 2 ? 'pubrec' : 'puback', packetId, 0, publication.checked ? seq : 0)
 }
 
 /** Whoever says that a payload is text must send text: subscribers rely on the word.  5: section 3.3.2.3.2; of a will, section 3.1.3.2.3 */

@@ -65,7 +65,7 @@ export interface Serving {
 /** Streams on a port of their own, over a journal that a hub or a test has. */
 export async function serve(t: TestContext, version: HttpVersion, journal: Journal, clock: HandClock, onFrame?: OnFrame): Promise<Serving> {
   const metrics = new Metrics()
-  const devices = new Devices(new Map(), journal, clock, { onDeviceCreated() {} })
+  const devices = new Devices(new Map(), journal, clock, { onDeviceCreated() {}, onDeviceRemoved() {} })
   const router = new Router(new TopicTree(), new Retained(), journal, devices, clock, metrics)
   const wheel = new Wheel(clock)
   const uplinks = new Uplinks({ router, journal, wheel, metrics, log: pino({ level: 'silent' }) })

@@ -28,14 +28,18 @@ async function makeEngine(t: TestContext): Promise<JsonEngine> {
   atEnd(t, () => store.close())
   const [metrics, wheel] = [new Metrics(), new Wheel(clock)]
   atEnd(t, () => wheel.stop())
-  const devices = new Devices(new Map(), store.journal, clock, { onDeviceCreated: () => {} })
+  const devices = new Devices(new Map(), store.journal, clock, { onDeviceCreated: () => {}, onDeviceRemoved: () => {} })
   const router = new Router(new TopicTree(), new Retained(), store.journal, devices, clock, metrics)
   const sessions = new Sessions(store, router, wheel, clock, metrics, {
     principalOf: () => anybody,
     maySurvive: () => true,
     onTakenOver: () => {},
     onOnline: () => {},
+    onSubscribed: () => {},
+    onEnded: () => {},
+    onAcknowledged: () => {},
     onAway: () => {},
+    onExpired: () => {},
   })
   return new JsonEngine({ router, sessions, store, wheel, clock, metrics, log: pino({ level: 'silent' }), authenticate: () => anybody })
 }
@@ -46,6 +50,7 @@ function wire() {
   const connection: FollowingConnection = {
     follows: true,
     transport: 'sse',
+    keepAliveSeconds: 0,
     address: '',
     writable: true,
     pass: ({ topic }) => topics.push(topic),

@@ -173,7 +173,8 @@ function feedByHand() {
   return {
     clock,
     feed,
-    change: (device: string, metric: string, value: number) => tell({ devices: [device], metrics: [metric], times: [1], values: [value] }),
+    change: (device: string, metric: string, value: number) =>
+      tell({ devices: [device], metrics: [metric], times: [1], values: [value], seqs: [1] }),
   }
 }
 
