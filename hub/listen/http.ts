@@ -6,7 +6,7 @@
 // size or time, and it is undefined when there is none.
 import { existsSync, readFileSync } from 'node:fs'
 import type { IncomingMessage, Server } from 'node:http'
-import { constants, type Http2Server, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2'
+import type { Http2Server, ServerHttp2Session } from 'node:http2'
 import { join } from 'node:path'
 import fastifyStatic from '@fastify/static'
 import swagger from '@fastify/swagger'
@@ -19,14 +19,17 @@ import type { Principal } from '../access/principal.ts'
 import { auditRoutes } from '../api/audit.ts'
 import { banRoutes } from '../api/bans.ts'
 import { bucketRoutes } from '../api/buckets.ts'
+import { bulkRoutes } from '../api/bulks.ts'
 import { certificateRoutes } from '../api/certificates.ts'
 import { chartRoutes } from '../api/chart.ts'
 import { claimRoutes } from '../api/claims.ts'
+import { commandRoutes } from '../api/commands.ts'
 import { credentialRoutes } from '../api/credentials.ts'
 import { typeRoutes } from '../api/device-types.ts'
 import { deviceRoutes } from '../api/devices.ts'
 import { docsRoutes } from '../api/docs.ts'
 import { exportRoutes } from '../api/export.ts'
+import { extensionRoutes } from '../api/extensions.ts'
 import { groupRoutes } from '../api/groups.ts'
 import { hubRoutes } from '../api/hub.ts'
 import { importRoutes } from '../api/import.ts'
@@ -43,20 +46,26 @@ import { secondFactorRoutes } from '../api/second-factor.ts'
 import { sqlRoutes } from '../api/sql.ts'
 import { storeRoutes } from '../api/store.ts'
 import { telemetryRoutes } from '../api/telemetry.ts'
+import { timelineRoutes } from '../api/timeline.ts'
+import { twinTargetRoutes } from '../api/twin-targets.ts'
+import { twinVersionRoutes } from '../api/twin-versions.ts'
+import { twinRoutes } from '../api/twins.ts'
 import { userRoutes } from '../api/users.ts'
-import { problemOf, Refusal } from '../errors.ts'
+import { Refusal } from '../errors.ts'
+import type { RunRoute } from '../extend/extensions.ts'
 import { type DownParts, downRoutes } from '../json/routes.ts'
 import { streamRoutes } from '../json/stream.ts'
 import type { Uplinks } from '../json/uplinks.ts'
 import { limits } from '../limits.ts'
 import { type EventStreams, eventRoutes } from '../live/events.ts'
 import type { Feed } from '../live/feed.ts'
-import { reconnectAfterSeconds } from '../reconnect.ts'
 import type { Wheel } from '../wheel.ts'
 import type { Admission } from './admission.ts'
 import { readBody } from './body.ts'
+import type { ExtensionRoutes } from './extension-routes.ts'
 import { createHttp1Server } from './http1.ts'
 import { createHttp2Server } from './http2.ts'
+import { refusalOf, sendProblem } from './problems.ts'
 import type { Requests } from './requests.ts'
 import { assertReadsDevice, assertRight, isOpen, needOf } from './rights.ts'
 
@@ -64,6 +73,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Who asks. */
     principal: Principal
+    /** How that was proven. */
+    presented: Presented
     /** From where, without a port: a trusted proxy is believed. */
     peerAddress: string
     /** The browser came over TLS; where a proxy has ended it, its page says so. */
@@ -80,6 +91,8 @@ declare module 'fastify' {
     readonly errorBody?: (refusal: Refusal) => object
     /** A file of the dashboard. */
     readonly isPage?: boolean
+    /** It is one of an extension. */
+    readonly ofExtension?: RunRoute
   }
 }
 
@@ -90,6 +103,7 @@ export interface HttpParts {
   readonly requests: Requests
   readonly uplinks: Uplinks
   readonly down: DownParts
+  readonly extensionRoutes: ExtensionRoutes
   readonly admission: Admission
   /** Errors: the `Refusal` for who may not come in. */
   authenticate(presented: Presented, orNobody: boolean): Principal | Promise<Principal>
@@ -136,6 +150,7 @@ export async function createHttpServers(parts: HttpParts): Promise<HttpServers> 
 
   parseBodies(app, wheel)
   app.decorateRequest('principal')
+  app.decorateRequest('presented')
   app.decorateRequest('peerAddress', '')
   app.decorateRequest('isOverTls', false)
 
@@ -152,9 +167,9 @@ export async function createHttpServers(parts: HttpParts): Promise<HttpServers> 
     request.isOverTls = isInTls || origin?.startsWith('https://') === true
     const certificate = certificateOf(request.raw.socket)
     const cookie = cookieIn(request.headers.cookie, isInTls)
-    const presented = { clientId: undefined, address, host, certificate, cookie, ...authorizationOf(authorization) }
+    request.presented = { clientId: undefined, address, host, certificate, cookie, ...authorizationOf(authorization) }
     const isForAll = isOpen(request)
-    request.principal = await authenticate(presented, isForAll)
+    request.principal = await authenticate(request.presented, isForAll)
     const isPage = isForAll && needOf(request) === undefined
     if (request.principal.identity.is === 'user' && !isPage) admission.assertFromPage(request.method, request.headers)
     requests.add(request, reply)
@@ -180,11 +195,15 @@ export async function createHttpServers(parts: HttpParts): Promise<HttpServers> 
     openapi: { openapi: '3.1.0', info: { title: 'Mooring', version: api.version, description: 'The HTTP API of an IoT connection hub.' } },
   })
   deviceRoutes(app, api)
+  timelineRoutes(app, api)
   telemetryRoutes(app, api)
   latestRoutes(app, api)
   pointRoutes(app, api)
   bucketRoutes(app, api)
   chartRoutes(app, api)
+  twinRoutes(app, api)
+  twinVersionRoutes(app, api)
+  twinTargetRoutes(app, api)
   storeRoutes(app, api)
   credentialRoutes(app, api)
   certificateRoutes(app, api)
@@ -193,6 +212,8 @@ export async function createHttpServers(parts: HttpParts): Promise<HttpServers> 
   groupRoutes(app, api)
   provisioningRoutes(app, api)
   claimRoutes(app, api)
+  commandRoutes(app, api, assertReadsDevice)
+  bulkRoutes(app, api)
   auditRoutes(app, api)
   banRoutes(app, api)
   loginRoutes(app, api)
@@ -204,6 +225,8 @@ export async function createHttpServers(parts: HttpParts): Promise<HttpServers> 
   publishRoutes(app, api)
   retainedRoutes(app, api)
   sqlRoutes(app, api)
+  extensionRoutes(app, api)
+  parts.extensionRoutes.answerOn(app)
   streamRoutes(app, uplinks)
   downRoutes(app, down)
   eventRoutes(app, feed, eventStreams, assertReadsDevice)
@@ -245,19 +268,6 @@ function serversOf(app: FastifyInstance): HttpServers {
   }
 }
 
-/** Nobody reads the rest of a body that was refused, and nothing else bounds the time it may take: its connection or stream ends with the answer. */
-function abandonBody({ raw }: FastifyRequest, reply: FastifyReply): void {
-  const hasBody = raw.headers['transfer-encoding'] !== undefined || Number(raw.headers['content-length'] ?? 0) > 0
-  if (raw.complete || !hasBody) return
-  if (raw.httpVersionMajor === 1) {
-    reply.header('connection', 'close')
-    return
-  }
-  const { stream } = raw as unknown as { stream: ServerHttp2Stream }
-  reply.removeHeader('connection') // fastify's word for HTTP/1.1, which HTTP/2 does not know
-  stream.once('finish', () => stream.close(constants.NGHTTP2_NO_ERROR)) // of the stream: the response says it only when the stream is closed
-}
-
 /** The page's files, and the page itself for every path that a browser asks for: its routes are made by the page. */
 function dashboardFiles(app: FastifyInstance, folder: string, { metrics }: ApiParts): void {
   const index = existsSync(join(folder, 'index.html')) ? readFileSync(join(folder, 'index.html')) : undefined
@@ -293,25 +303,4 @@ function dashboardFiles(app: FastifyInstance, folder: string, { metrics }: ApiPa
     if (allowed.length > 0) reply.header('allow', allowed.join(', '))
     sendProblem(reply, refusal)
   })
-}
-
-function sendProblem(reply: FastifyReply, refusal: Refusal): void {
-  const problem = problemOf(refusal)
-  const isStopping = refusal.code === 'shutting-down'
-  if (refusal.row.retry) reply.header('retry-after', isStopping ? reconnectAfterSeconds() : (refusal.againInSeconds ?? 1))
-  if (problem.status === 401) reply.header('www-authenticate', 'Bearer realm="Mooring"') // RFC 9110 section 11.6.1
-  abandonBody(reply.request, reply)
-  reply.code(problem.status)
-  const { errorBody } = reply.request.routeOptions.config
-  reply.header('content-type', errorBody === undefined ? 'application/problem+json' : 'application/json')
-  reply.send(Buffer.from(JSON.stringify(errorBody?.(refusal) ?? problem))) // as bytes, or fastify adds a charset, which the type does not have
-}
-
-/** The refusal an error stands for; undefined for a bug. */
-function refusalOf(error: FastifyError | Refusal, url: string): Refusal | undefined {
-  if (error instanceof Refusal) return error
-  if (error.validation !== undefined || (error.statusCode !== undefined && error.statusCode < 500)) {
-    return new Refusal('request-invalid', { detail: `${error.message} (${url.split('?', 1)[0]})` })
-  }
-  return undefined
 }

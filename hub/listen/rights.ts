@@ -7,21 +7,48 @@ import type { Principal as SessionPrincipal } from '../session/principal.ts'
 
 /**
  * `open`: anybody, let in or not: it holds no secret, and asks for one itself where it does more. `free`: anybody who is let in; what is
- * published, subscribed or delivered is asked about where it happens. `device`: to read what the device of the path says. `devices`: the same
- * of all devices that the query names, or of every one. `every`: of every one, whatever the query says. `hub`: to read what the hub says of
- * itself. `everything`: to read all of it. `admin`: to change the device of the path; without one, the hub.
+ * published, subscribed, delivered or commanded is asked about where it happens. `device`: to read what the device of the path says. `devices`:
+ * the same of all devices that the query names, or of every one. `every`: of every one, whatever the query says. `command`: to say what
+ * the device of the path is to do or to be. `hub`: to read what the hub says of itself. `everything`: to read all of it. `admin`: to change the device of the
+ * path; without one, the hub.
  */
-type Need = 'open' | 'free' | 'device' | 'devices' | 'every' | 'hub' | 'everything' | 'admin'
+type Need = 'open' | 'free' | 'device' | 'devices' | 'every' | 'command' | 'hub' | 'everything' | 'admin'
 
 export const needs: Readonly<Record<string, Need>> = {
   'GET /v1/devices': 'every',
   'GET /v1/devices/:id': 'device',
   'PATCH /v1/devices/:id': 'admin',
+  'GET /v1/devices/:id/events': 'device',
+  'DELETE /v1/devices/:id/connection': 'admin',
+  'GET /v1/timeline': 'devices',
   'POST /v1/devices/:id/telemetry': 'free',
   'POST /v1/devices/:id/telemetry/:metric': 'free',
   'POST /v1/devices/:id/stream': 'free',
   'POST /v1/devices/:id/replies/:command': 'free',
   'GET /v1/devices/:id/commands': 'free',
+  'POST /v1/devices/:id/state/reported': 'free',
+  'PATCH /v1/devices/:id/state/reported': 'free',
+  'POST /v1/devices/:id/state/:name/reported': 'free',
+  'PATCH /v1/devices/:id/state/:name/reported': 'free',
+  'GET /v1/devices/:id/twin': 'device',
+  'PATCH /v1/devices/:id/twin': 'command',
+  'GET /v1/devices/:id/twin/versions': 'device',
+  'GET /v1/devices/:id/twin/diff': 'device',
+  'GET /v1/devices/:id/twins': 'device',
+  'GET /v1/devices/:id/twins/:name': 'device',
+  'PATCH /v1/devices/:id/twins/:name': 'command',
+  'DELETE /v1/devices/:id/twins/:name': 'admin',
+  'GET /v1/devices/:id/twins/:name/versions': 'device',
+  'GET /v1/devices/:id/twins/:name/diff': 'device',
+  'POST /v1/twins': 'every',
+  'POST /v1/devices/:id/commands': 'command',
+  'GET /v1/commands': 'devices',
+  'POST /v1/commands': 'free',
+  'GET /v1/commands/:command': 'free',
+  'DELETE /v1/commands/:command': 'free',
+  'GET /v1/bulks': 'every',
+  'GET /v1/bulks/:bulk': 'every',
+  'DELETE /v1/bulks/:bulk': 'free',
   'GET /v1/devices/:id/telemetry': 'device',
   'GET /v1/devices/:id/series': 'device',
   'POST /v1/stream': 'free',
@@ -71,6 +98,7 @@ export const needs: Readonly<Record<string, Need>> = {
   'DELETE /v1/groups/:name': 'admin',
   'GET /v1/permissions/explain': 'free',
   'GET /v1/audit': 'admin',
+  'GET /v1/audit/export': 'admin',
   'GET /v1/bans': 'admin',
   'DELETE /v1/bans/:address': 'admin',
   'POST /v1/login': 'open',
@@ -86,6 +114,17 @@ export const needs: Readonly<Record<string, Need>> = {
   'POST /v1/users': 'admin',
   'PATCH /v1/users/:name': 'admin',
   'DELETE /v1/users/:name': 'admin',
+  'GET /v1/extensions': 'hub',
+  'POST /v1/devices/:id/calls/:name': 'free',
+  'GET /v1/devices/:id/conversations': 'device',
+  'POST /v1/devices/:id/conversations/:name': 'admin',
+  'DELETE /v1/devices/:id/conversations/:conversation': 'admin',
+  // What an extension does not open it asks for itself, see extension-routes.ts.
+  'GET /x/:extension/*': 'open',
+  'POST /x/:extension/*': 'open',
+  'PUT /x/:extension/*': 'open',
+  'PATCH /x/:extension/*': 'open',
+  'DELETE /x/:extension/*': 'open',
   'GET /v1/openapi.json': 'free',
   'GET /docs': 'free',
   'GET /docs/errors': 'free',
@@ -123,6 +162,9 @@ export function assertRight(request: FastifyRequest): void {
       return
     case 'every':
       assertReadsDevice(principal, '+')
+      return
+    case 'command':
+      if (!permissions.may('command', `devices/${id}`)) throw new Refusal('not-allowed', { action: 'command', topic: `devices/${id}` })
       return
     case 'everything':
       for (const filter of ['#', '$SYS/#']) assertReads(principal, filter)
