@@ -2,6 +2,7 @@
 // Settings are read once at the start, frozen, and handed to who needs them; nothing else reads the environment.
 import { readFileSync } from 'node:fs'
 import { parse as parseToml } from 'smol-toml'
+import { type DialectName, foreignDialects } from '../devices/dialects/foreign.ts'
 import {
   address,
   age,
@@ -14,12 +15,15 @@ import {
   orOff,
   path,
   pathOrNone,
+  paths,
+  perMinute,
   perSecond,
   port,
   portOffOrAuto,
   portOrOff,
   secondsUpTo,
   sizeFrom,
+  someOf,
   text,
   urlOrNone,
   yes,
@@ -115,6 +119,12 @@ export const settings = {
     age,
     'what it did not use is saved up for so long, for a device that was without a network',
   ),
+  deviceConnections: setting(
+    'device-connections',
+    '60',
+    orOff(perMinute),
+    'sessions that one device may open in a minute, over MQTT, WebSocket or events; nothing is counted of who comes without credentials',
+  ),
   trustedProxy: setting(
     'trusted-proxy',
     '',
@@ -160,6 +170,12 @@ export const settings = {
     pathOrNone,
     'users that MQTT 5 clients may prove to be by SCRAM-SHA-256, from any address; a line each, as --scram-user prints it',
   ),
+  dialects: setting(
+    'dialects',
+    '',
+    someOf(...(Object.keys(foreignDialects) as DialectName[])),
+    'formats of others that devices speak over MQTT, beside the hub’s own: thingsboard, with a token of the hub as user name',
+  ),
   keepAliveMaxSeconds: setting(
     'keep-alive-max',
     '0',
@@ -172,6 +188,12 @@ export const settings = {
     '10',
     secondsUpTo(24 * 3600, 'never'),
     'seconds between two looks of the hub at itself, told below $SYS; 0 for never',
+  ),
+  extensions: setting(
+    'extensions',
+    '',
+    paths,
+    'files with extensions, or folders of them: code of yours that runs in the hub (hub/extend/README.md)',
   ),
   logLevel: setting('log-level', 'info', oneOf('trace', 'debug', 'info', 'warn', 'error', 'silent'), 'least serious log line to print'),
   readyJson: setting('ready-json', 'false', yes, 'print the ready page as one line of JSON, for programs'),

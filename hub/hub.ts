@@ -3,7 +3,8 @@
 //   sockets → listen ┬ mqtt ┐
 //                    ├ json │
 //                    ├ api  ├→ session → routing → store ⇒ writer thread: journal, commit, series
-//                    └ live ┘                          ⇒ reader thread: history
+//                    ├ live ┤                          ⇒ reader thread: history
+//                    └ extend: code of others ⇒ threads of theirs
 //                      sys: counters and gauges, said below $SYS
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -13,16 +14,20 @@ import { Bans } from './access/bans.ts'
 import { Clones } from './access/clones.ts'
 import { algorithmsKnown } from './access/jwt.ts'
 import { addressIn } from './access/peer.ts'
+import { Downloads } from './api/download.ts'
 import type { Listeners } from './api/parts.ts'
 import { type Clock, systemClock } from './clock.ts'
 import type { Settings } from './config.ts'
 import { Refusal } from './errors.ts'
+import type { Extension } from './extend/extension.ts'
+import type { Extensions } from './extend/extensions.ts'
 import { JsonEngine } from './json/engine.ts'
 import { Uplinks } from './json/uplinks.ts'
 import { onFrame } from './json/upward.ts'
 import { Admission } from './listen/admission.ts'
 import type { Authority } from './listen/authority.ts'
 import { Certificates } from './listen/certificates.ts'
+import type { HttpParts } from './listen/http.ts'
 import { Ports } from './listen/ports.ts'
 import { Requests } from './listen/requests.ts'
 import { mqttTaker } from './listen/tcp.ts'
@@ -30,17 +35,16 @@ import { Upgrades } from './listen/upgrade.ts'
 import { EventStreams } from './live/events.ts'
 import { Feed } from './live/feed.ts'
 import { FiguresEverySecond } from './live/figures.ts'
-import { Presence } from './live/presence.ts'
 import { Metrics } from './metrics.ts'
 import type { AuthenticationMethod } from './mqtt/auth.ts'
 import { Engine } from './mqtt/engine.ts'
 import { readVerifiers, ScramSha256 } from './mqtt/scram.ts'
 import { reconnectAfterMs, reconnectAfterSeconds } from './reconnect.ts'
+import type { Commands } from './routing/commands/commands.ts'
 import { registerDevice } from './routing/description.ts'
-import { Devices } from './routing/devices.ts'
+import { Dialects } from './routing/dialects.ts'
 import { Retained } from './routing/retained.ts'
-import { Router } from './routing/router.ts'
-import { TopicTree } from './routing/topic-tree.ts'
+import { Fleet } from './session/fleet.ts'
 import { Sessions } from './session/sessions.ts'
 import { openSqliteStore } from './store/sqlite/open.ts'
 import type { Store } from './store/store.ts'
@@ -52,6 +56,8 @@ export interface HubOptions {
   readonly settings: Settings
   readonly log: Logger
   readonly clock?: Clock
+  /** Set up before anybody can come, in this order. */
+  readonly extensions?: readonly Extension[]
   /** The disk failed for good: nothing more can be stored, so the process should end. */
   onFatal(error: Error): void
 }
@@ -59,8 +65,10 @@ export interface HubOptions {
 export interface Hub {
   readonly listeners: Listeners
   readonly store: Store
+  readonly commands: Commands
   /** Of the set-up link that was made because the hub needs an admin and has none. */
   readonly setUpToken: string | undefined
+  readonly extensions: Pick<Extensions, 'use' | 'remove' | 'all'>
   /** Says goodbye to everyone, stores what is open, closes the files. */
   stop(): Promise<void>
 }
@@ -72,11 +80,11 @@ const signOfLifeMs = 10_000
 const farewellMs = 3000
 
 /** Opens the store, builds the parts, listens. Throws with a sentence when the store, a port or the users cannot be had. */
-export async function startHub({ settings, log, clock = systemClock, onFatal }: HubOptions): Promise<Hub> {
+export async function startHub({ settings, log, clock = systemClock, extensions: added = [], onFatal }: HubOptions): Promise<Hub> {
   const startedAt = clock.now()
   const methods = methodsOf(settings) // before anything is opened: a file that cannot be read ends the start
   // The store's threads start while the loop loads the HTTP server, the largest of its libraries: a third less time until ready.
-  const [store, { createHttpServers }] = await Promise.all([
+  const [store, { createHttpServers }, { ExtensionRoutes }, { Extensions }] = await Promise.all([
     openSqliteStore({
       folder: settings.data,
       durability: settings.durability,
@@ -86,6 +94,8 @@ export async function startHub({ settings, log, clock = systemClock, onFatal }: 
       journal: { bytes: settings.journalBytes, ageMs: settings.journalAgeMs },
     }),
     import('./listen/http.ts'),
+    import('./listen/extension-routes.ts'),
+    import('./extend/extensions.ts'),
   ])
   store.onFatal(onFatal)
 
@@ -102,11 +112,19 @@ export async function startHub({ settings, log, clock = systemClock, onFatal }: 
   for (const message of store.retainedAtStart) retained.set(message)
 
   const feed = new Feed(store, clock, metrics)
-  const presence: Presence = new Presence(
-    feed,
-    (id) => devices.has(id),
-    (id) => sessions.find(id)?.presence.at === 'online',
-  )
+  const fleet: Fleet = new Fleet({
+    ...{ store, retained, clock, wheel, metrics, dialects: new Dialects(settings.dialects, clock.now()) },
+    onChild: (child, gateway) => access.onChild(child, gateway),
+    onPresence(id, presence, createdAtMs) {
+      feed.onPresence(id, presence, createdAtMs)
+      extensions.hooks.onPresence(id, presence)
+    },
+    onCommand(command) {
+      feed.onCommand(command)
+      if (command.isOver) extensions.hooks.onCommandDone(command)
+    },
+  })
+  const { router, devices, gateways, speakers, presences, commands, bulks } = fleet
   const reviseConnected: Revise = (revised) => {
     for (const held of [engine, json, uplinks, eventStreams, upgrades, requests]) held.reviseAll(revised)
   }
@@ -114,6 +132,7 @@ export async function startHub({ settings, log, clock = systemClock, onFatal }: 
   const revise: Revise = (revised) => {
     reviseConnected(revised)
     sessions.reviseAway(revised)
+    router.tree.askAnew() // who is a gateway, and of whom, may be another
   }
   let certificates: Certificates | undefined
   const onAccessFailure = (error: unknown) => log.error({ err: error }, 'what is known of credentials could not be written')
@@ -125,6 +144,7 @@ export async function startHub({ settings, log, clock = systemClock, onFatal }: 
     ownIssuer: () => certificates?.authority?.issuerName,
     hasDevice: (id) => devices.has(id),
     typeOf: (id) => devices.typeOf(id),
+    gateways: () => gateways,
     register: async (id, said) => {
       const device = await registerDevice(id, said, devices, store)
       if (device !== undefined) access.onDescribed(device)
@@ -136,6 +156,7 @@ export async function startHub({ settings, log, clock = systemClock, onFatal }: 
       bytesPerSecond: settings.identityBytes,
       savedMs: settings.identitySavedMs,
     },
+    connectionsPerMinute: settings.deviceConnections,
     tagsOf: async (id) => (await store.device(id))?.tags ?? {},
     assertAnonymous: (peer) => admission.assertAnonymous(peer),
     bans,
@@ -158,17 +179,6 @@ export async function startHub({ settings, log, clock = systemClock, onFatal }: 
     const detail = `its session is taken in turn from ${one} and ${other}`
     access.audit('client.clone', `client/${clientId}`, { who: owner, from: other }, detail).catch(onAccessFailure)
   })
-  const devices: Devices = new Devices(
-    store.devicesAtStart,
-    store.journal,
-    clock,
-    {
-      onDeviceCreated: (id, atMs) => presence.onCreated(id, atMs),
-    },
-    store.lastDeviceAtStart,
-    store.typesAtStart,
-  )
-  const router = new Router(new TopicTree(), retained, store.journal, devices, clock, metrics)
   const sessions: Sessions = new Sessions(store, router, wheel, clock, metrics, {
     principalOf: (owner, clientId) => access.principalOf(owner, clientId),
     maySurvive(clientId, owner) {
@@ -179,11 +189,28 @@ export async function startHub({ settings, log, clock = systemClock, onFatal }: 
     },
     onTakenOver: ({ clientId, principal }, from, to) =>
       clones.takenOver(clientId, principal.owner, addressIn(from.address), addressIn(to.address)),
-    onOnline: (session) => presence.onOnline(session.clientId),
-    onAway: (session) => presence.onAway(session.clientId),
+    onOnline: (session) => fleet.onOnline(session),
+    onAway: (session, why) => fleet.onAway(session, why),
+    onExpired: (session) => fleet.onExpired(session),
+    onEnded: (session) => fleet.onEnded(session),
+    onAcknowledged(session, seq) {
+      fleet.onAcknowledged(session, seq)
+      extensions.conversations.onAcknowledged(session, seq)
+    },
+    onSubscribed(session, filter, isNew) {
+      fleet.onSubscribed(session, filter, isNew)
+      extensions.conversations.onSubscribed(session, filter)
+    },
   })
-  sessions.restore(store.sessionsAtStart)
-  router.reroute(store.unroutedAtStart)
+  const authenticate: HttpParts['authenticate'] = (presented, orNobody) => access.authenticate(presented, orNobody)
+  const extensionRoutes = new ExtensionRoutes({ wheel, metrics, authenticate })
+  const extensions: Extensions = new Extensions({
+    ...{ router, journal: store.journal, sessions, speakers, clock, wheel, metrics, log },
+    isOnRecord: (id) => devices.has(id),
+    typeOf: (id) => devices.typeOf(id),
+    mount: (extension, routes) => extensionRoutes.mount(extension, routes),
+  })
+  await fleet.restore(sessions)
   const stopSigns = clock.every(signOfLifeMs, () => {
     if (sessions.online > 0) store.signOfLife(clock.now())
   })
@@ -225,7 +252,7 @@ export async function startHub({ settings, log, clock = systemClock, onFatal }: 
     admission.assertRoom(connections())
   }
   const figures = new FiguresEverySecond(
-    { store, router, devices, sessions, metrics, clock, connections, connected: () => presence.connected },
+    { store, router, devices, sessions, metrics, clock, connections, connected: () => presences.online },
     (now) => feed.onFigures(now),
   )
   const { sysIntervalSeconds } = settings
@@ -235,15 +262,21 @@ export async function startHub({ settings, log, clock = systemClock, onFatal }: 
   const api = {
     store,
     access,
+    commands,
+    bulks,
     clones,
     dataFolder: settings.data,
     router,
     devices,
     sessions,
+    speakers,
+    presences,
     metrics,
     clock,
     version,
     startedAt,
+    downloads: new Downloads(),
+    extensions,
     authority: () => authorityOf(certificates),
     figures: () => figures.now(),
     listeners: () => listeners,
@@ -266,8 +299,9 @@ export async function startHub({ settings, log, clock = systemClock, onFatal }: 
     requests,
     uplinks,
     down: { engine: json, assertRoom, letGo: (reply) => requests.letGo(reply) },
+    extensionRoutes,
     admission,
-    authenticate: (presented, orNobody) => access.authenticate(presented, orNobody),
+    authenticate,
     wheel,
     log,
     dashboardFolder,
@@ -290,6 +324,7 @@ export async function startHub({ settings, log, clock = systemClock, onFatal }: 
   // Nobody comes any more; everyone is told why, in the words of its protocol, and when to come again; what was taken is stored.
   const stop = async () => {
     isStopping = true
+    const extensionsStopped = extensions.stop() // they have nothing to say to a goodbye
     figures.stop()
     sys?.stop()
     ports.close()
@@ -301,17 +336,20 @@ export async function startHub({ settings, log, clock = systemClock, onFatal }: 
     const httpClosed = http.close() // not before: it cuts all connections
     for (const left of [engine, json, uplinks, upgrades, eventStreams, http, ports]) left.destroyAll()
     await httpClosed
+    await extensionsStopped
     wheel.stop()
     stopSigns()
     await access.stop()
+    presences.flush()
     await store.close()
   }
 
   try {
+    for (const extension of added) await extensions.use(extension)
     listeners = await ports.open(tlsMaterial)
     const { setUp, users } = access.operators
     const link = admission.needsAdmin && !users.hasAdmin ? await setUp.make(true, { who: 'hub', from: '' }) : undefined
-    return { listeners, store, setUpToken: link?.token, stop }
+    return { listeners, store, commands, setUpToken: link?.token, extensions, stop }
   } catch (error) {
     await stop()
     throw error

@@ -177,17 +177,28 @@ export const urlOrNone: Kind<string> = {
 }
 
 /** How many a second. */
-export const perSecond: Kind<number> = {
-  placeholder: 'COUNT',
-  read(given) {
-    if (/^[1-9]\d{0,8}$/.test(given)) return Number(given)
-    throw new Error('how many a second, from 1')
-  },
+export const perSecond = countPer('second')
+export const perMinute = countPer('minute')
+
+function countPer(unit: string): Kind<number> {
+  return {
+    placeholder: 'COUNT',
+    read(given) {
+      if (/^[1-9]\d{0,8}$/.test(given)) return Number(given)
+      throw new Error(`how many a ${unit}, from 1`)
+    },
+  }
 }
 
 export const text: Kind<string> = {
   placeholder: 'TEXT',
   read: (given) => given,
+}
+
+/** Any of these, with commas between them. */
+export function someOf<const T extends string>(...words: readonly T[]): Kind<readonly T[]> {
+  const one = oneOf(...words)
+  return { placeholder: `${words.join('|')},…`, read: (given) => names.read(given).map((name) => one.read(name)) }
 }
 
 /** Names with commas between them. */
@@ -199,6 +210,9 @@ export const names: Kind<readonly string[]> = {
       .map((name) => name.trim())
       .filter((name) => name !== ''),
 }
+
+/** The same of paths. */
+export const paths: Kind<readonly string[]> = { placeholder: 'PATH,…', read: (given) => names.read(given) }
 
 export const yes: Kind<boolean> = {
   placeholder: '',

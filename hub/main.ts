@@ -2,14 +2,16 @@
 //
 // Exit codes: 0 stopped as asked, 1 could not start, 2 a setting is wrong, 74 the disk failed (EX_IOERR: let a supervisor start it again).
 import { createInterface } from 'node:readline'
-import pino from 'pino'
+import type { Logger } from 'pino'
 import { type Configuration, checkText, helpText, readConfiguration, SettingError } from './config.ts'
-import { type Hub, startHub } from './hub.ts'
+import { handlerToBlame } from './extend/handlers.ts'
+import { loadExtensions } from './extend/loading.ts'
+import type { Hub } from './hub.ts'
+import { createHub, openLog } from './library.ts'
 import { verifierLine } from './mqtt/scram.ts'
 import { readyJson, readyPage } from './ready.ts'
 import { version } from './version.ts'
 
-const diskFailed = 74
 const nodeMajorMin = 24
 
 async function main(): Promise<void> {
@@ -57,22 +59,15 @@ async function printUser(name: string): Promise<void> {
 
 async function run({ settings, warnings }: Configuration): Promise<void> {
   const startedMs = performance.now()
-  // Log lines go to stderr: stdout is for the ready page alone.
-  const log = pino(
-    { level: settings.logLevel, base: null, timestamp: pino.stdTimeFunctions.isoTime },
-    pino.destination({ dest: 2, sync: true }),
-  )
+  const log = openLog(settings)
   for (const warning of warnings) log.warn(warning)
+  if (settings.extensions.length > 0) process.on('uncaughtException', (error) => onUncaught(error, log))
   let hub: Hub
   try {
-    hub = await startHub({
-      settings,
-      log,
-      onFatal(error) {
-        log.fatal({ err: error }, 'the disk failed; nothing more can be stored')
-        process.exit(diskFailed)
-      },
-    })
+    const library = new URL('./library.ts', import.meta.url)
+    hub = await createHub({ settings, log })
+      .use(...(await loadExtensions(settings.extensions, library)))
+      .start()
   } catch (error) {
     console.error(`mooring: ${(error as Error).message}`)
     log.debug({ err: error }, 'could not start')
@@ -96,6 +91,18 @@ async function run({ settings, warnings }: Configuration): Promise<void> {
   process.on('SIGTERM', stop)
   // Last: whoever has read this may send a signal.
   console.log(settings.readyJson ? readyJson(hub) : readyPage(hub, settings, performance.now() - startedMs))
+}
+
+/** A promise that nobody waits for, or a timer: where an extension has made it, the hub goes on. What the hub itself does wrong ends it. */
+function onUncaught(error: Error, log: Logger): void {
+  const handler = handlerToBlame()
+  if (handler === undefined) {
+    console.error(error)
+    process.exit(1)
+  }
+  const { extension, what } = handler
+  handler.failures++
+  log.error({ err: error, extension, handler: what }, 'an extension threw where nobody could catch it')
 }
 
 await main()

@@ -15,6 +15,7 @@ export const dropReasons = {
   'too-large': 'It was larger than the Maximum Packet Size of the client.',
   damaged: 'What the disk had kept of it was not what was written.',
   'not-allowed': 'The rights of the client had changed since it was subscribed or queued, or leave out a part of what it subscribed.',
+  outdated: 'It said nothing any more when the client could take it: a command that was over, a state with a newer one behind it.',
   'no-member': 'No member of the shared group could be owed it.',
   'session-ended': 'The session ended before the client had taken it.',
 } as const
@@ -60,7 +61,11 @@ export class Metrics {
   /** `owner`: to whom, as sessions name it; empty or left out where nobody has proven who he is. */
   refused(code: RefusalCode, owner = ''): void {
     this.#refused.set(code, (this.#refused.get(code) ?? 0) + 1)
-    if (owner === '') return
+    if (owner !== '') this.refusedWith(code, owner)
+  }
+
+  /** Where whoever tells the client, and counts it, does not know yet whom it belongs to. */
+  refusedWith(code: RefusalCode, owner: string): void {
     const counts = this.#refusedTo.get(owner) ?? new Map<RefusalCode, number>()
     counts.set(code, (counts.get(code) ?? 0) + 1)
     this.#refusedTo.delete(owner)

@@ -24,12 +24,20 @@ export function readyPage(hub: Hub, settings: Settings, startMs: number): string
       ? [`  CA          ${join(settings.data, 'tls', 'ca.crt')}   (made by this hub: who trusts it may come over TLS)`]
       : []),
     `  Data        ${settings.data}   (${durabilityWords[settings.durability]})`,
+    ...extensionLines(hub),
     '',
     ...(settings.allowAnonymous === 'nobody' ? [] : firstReading(hub, web)),
     ...whoIsLetIn(hub, settings),
     '',
   ]
   return lines.join('\n')
+}
+
+function extensionLines({ extensions }: Hub): string[] {
+  return extensions.all().map(({ name, state, error }, at) => {
+    const title = at === 0 ? 'Extensions' : ''
+    return `  ${title.padEnd(12)}${name}${state === 'ready' ? '' : `   (NOT THERE: its set-up failed: ${error})`}`
+  })
 }
 
 function firstReading({ listeners: { mqtt } }: Hub, web: string): string[] {

@@ -12,6 +12,7 @@ const ruleSchema = object({
   unit: optional(string()),
   min: optional(number()),
   max: optional(number()),
+  every: optional(number({ description: 'Seconds within which it comes again' })),
   description: optional(string()),
 })
 
@@ -27,9 +28,11 @@ const typeSchema = object({
       messagesPerSecond: optional(number()),
       bytesPerSecond: optional(number()),
       burstSeconds: optional(number()),
+      connectionsPerMinute: optional(number()),
       subscriptions: optional(integer()),
     }),
   ),
+  children: optional(string({ enum: ['registered', 'new'], description: 'Of gateways: whom they speak for' })),
   metrics: optional(metricsSchema),
   others: optional(othersSchema),
   keep: optional(string()),
@@ -42,6 +45,7 @@ export const holdsSchema = object({
     messagesPerSecond: orNull(number()),
     bytesPerSecond: orNull(number()),
     burstSeconds: number(),
+    connectionsPerMinute: orNull(number(), { description: 'Sessions that it may open' }),
     subscriptions: integer({ description: 'Of one session' }),
   }),
   metrics: orNull(metricsSchema, { description: 'null: whatever it sends is taken' }),
@@ -51,10 +55,13 @@ export const holdsSchema = object({
 
 const putDescription = [
   'The body is JSON, all of it if wished: `role`, of devices whose credentials have the role `device`, which is what a credential has that names',
-  'none; `limits` of each device: `messagesPerSecond`, `bytesPerSecond`, `burstSeconds` (what a silent one saves up) and `subscriptions`;',
-  '`metrics`, such as `{"t":{"type":"number","unit":"°C","min":-40,"max":125}}`, of the types number, integer, boolean, string and json; `others`:',
+  'none; `limits` of each device: `messagesPerSecond`, `bytesPerSecond`, `burstSeconds` (what a silent one saves up), `connectionsPerMinute`',
+  '(sessions that it opens) and `subscriptions`;',
+  '`metrics`, such as `{"t":{"type":"number","unit":"°C","min":-40,"max":125}}`, of the types number, integer, boolean, string and json, with `every`, the seconds',
+  'within which it comes again, if it is stale after three times that (it is learned otherwise); `others`:',
   'whether metrics that are not named are taken (`take`) or make the message refused (`refuse`); `keep`: how long points are kept, as in',
-  '`raw 30d, minute 1y`, before any rule of the setting. All of it holds at once, for devices that are connected too; points that are older',
+  '`raw 30d, minute 1y`, before any rule of the setting; `children`, of gateways: `registered` for the devices they were given, `new` for those as',
+  'well that nobody has heard of, which are theirs from their first message on. All of it holds at once, for devices that are connected too; points that are older',
   'than `keep` says are let go of within seconds. Points that were stored before stay as they were filed, under the rule of that time.',
 ].join(' ')
 
@@ -110,10 +117,12 @@ export function typeRoutes(app: FastifyInstance, { access, store }: ApiParts): v
 export function holdsFor(device: DeviceId, { access: { types } }: ApiParts): object {
   const { metrics = null, others = 'take', keep = null } = types.of(device) ?? {}
   const { messagesPerSecond = null, bytesPerSecond = null, savedMs } = types.ratesOf(`device/${device}`)
+  const { messagesPerSecond: connectionsPerSecond } = types.connectionsOf(device)
+  const connectionsPerMinute = connectionsPerSecond === undefined ? null : connectionsPerSecond * 60
   const subscriptions = types.subscriptionsOf(device)
   return {
     role: types.roleOf(device),
-    limits: { messagesPerSecond, bytesPerSecond, burstSeconds: savedMs / 1000, subscriptions },
+    limits: { messagesPerSecond, bytesPerSecond, burstSeconds: savedMs / 1000, connectionsPerMinute, subscriptions },
     ...{ metrics, others, keep },
   }
 }

@@ -1,29 +1,37 @@
 // /v1/devices and /v1/devices/{id}: who is on record, with their newest values, and what is said of them.
 import type { FastifyInstance } from 'fastify'
-import { type Device, type DeviceChange, isDeviceId, readDeviceChange } from '../../devices/device.ts'
-import { merged, whyTooLarge } from '../../devices/metadata.ts'
+import { type Device, type DeviceChange, type DeviceId, isDeviceId, readDeviceChange } from '../../devices/device.ts'
+import { type Kinship, whyNotGateway } from '../../devices/gateway.ts'
+import { merged } from '../../devices/merge-patch.ts'
+import { whyTooLarge } from '../../devices/metadata.ts'
 import { Refusal } from '../errors.ts'
 import { limits } from '../limits.ts'
 import { describeDevice, registerDevice } from '../routing/description.ts'
+import type { Devices } from '../routing/devices.ts'
 import { removeDevice } from '../routing/removal.ts'
-import { anything, array, integer, mapOf, number, object, optional, orNull, string } from '../schema.ts'
+import { anything, array, boolean, integer, mapOf, number, object, optional, orNull, string } from '../schema.ts'
+import type { Session } from '../session/session.ts'
 import { actorOf } from './credentials.ts'
 import { holdsFor, holdsSchema } from './device-types.ts'
-import { type ApiParts, deviceParameters, deviceProperties, jsonIn, objectIn, onlineSession, problemSchema } from './parts.ts'
+import { type ApiParts, deviceParameters, deviceProperties, jsonIn, objectIn, problemSchema } from './parts.ts'
 import { type DevicesAsked, devicesSelected, selectedDevices } from './query.ts'
 
 interface ListQuery extends DevicesAsked {
   readonly metadata?: '0' | '1'
+  readonly stale?: '0' | '1'
   readonly after?: string
   readonly search?: string
+  readonly gateway?: string
   readonly limit: number
 }
 
 const listQuery = object({
   after: optional(string({ description: 'Devices after this id; take `next` of the page before' })),
   search: optional(string({ maxLength: 256, description: 'Devices whose id or name contains this' })),
+  gateway: optional(string({ description: 'Devices that have this gateway' })),
   ...selectedDevices,
   limit: integer({ minimum: 1, maximum: limits.pageDevices, default: 100 }),
+  stale: optional(string({ enum: ['0', '1'], description: '1: those that have a metric which has fallen silent' })),
   metadata: optional(string({ enum: ['0', '1'], description: `1: with their metadata, at most ${limits.pageMetadata} a page` })),
 })
 
@@ -37,24 +45,47 @@ const pageAnswer = object({
 
 const changeDescription = [
   'A merge patch (RFC 7396): `{"name":"Boiler 1","type":"boiler","tags":{"site":"north","floor":null},"metadata":{"serial":"B-17"}}`. What is left',
-  'out stays; null takes the type, a tag or a member of the metadata away, and gives the name back that the device came with, its id. Tags are',
+  'out stays; null takes the type, the gateway, a tag or a member of the metadata away, and gives the name back that the device came with, its id. Tags are',
   'what lists and queries of telemetry can be narrowed to and grouped by. Metadata is any JSON object, and objects in it are merged, too.',
+  'The gateway is the device whose connections speak for it as well; it is on record, and has none itself.',
   'The answer comes once it is on disk. A device that is not on record is not made by this.',
 ].join(' ')
+
+const connectionSchema = object({
+  clientId: string(),
+  transport: string(),
+  address: string(),
+  sinceMs: number(),
+  keepAliveSeconds: number({ description: 'After one and a half times this silence it counts as gone; 0 for no such bound' }),
+})
+
+const freshnessSchema = mapOf(
+  object({
+    lastAt: number({ description: 'When the hub heard of it, Unix ms' }),
+    every: orNull(number(), {
+      description: 'Seconds within which it should come again, by its type or as it did before; null while that is learned',
+    }),
+    staleAt: orNull(number(), { description: 'Since when it is silent for too long, Unix ms' }),
+    isStale: boolean(),
+  }),
+  { description: 'Of metrics that came since the hub began' },
+)
 
 const deviceAnswer = object({
   ...deviceProperties,
   metadata: metadataSchema,
+  freshness: freshnessSchema,
   holds: holdsSchema,
   refusals: mapOf(integer(), { description: 'What was refused to it since the hub started, by reason' }),
   alert: orNull(object({ clientId: string(), addresses: array(string()), at: number({ description: 'Unix ms, the last time' }) }), {
     description: 'Two addresses took its session from each other within the last hour: is there a copy of it?',
   }),
-  connection: orNull(object({ clientId: string(), transport: string(), address: string(), sinceMs: number() })),
+  connection: orNull(connectionSchema, { description: 'The newest of them' }),
+  connections: array(connectionSchema, { description: 'Of all sessions that speak for it' }),
 })
 
 export function deviceRoutes(app: FastifyInstance, parts: ApiParts): void {
-  const { store, router, devices, sessions, access } = parts
+  const { store, router, devices, presences, access, extensions } = parts
   app.get(
     '/v1/devices',
     {
@@ -66,17 +97,21 @@ export function deviceRoutes(app: FastifyInstance, parts: ApiParts): void {
       },
     },
     async (request) => {
-      const { type, tag, group, metadata, limit: wanted, ...query } = request.query as ListQuery
+      const { type, tag, group, metadata, stale, limit: wanted, ...query } = request.query as ListQuery
       const withMetadata = metadata === '1'
       const limit = withMetadata ? Math.min(wanted, limits.pageMetadata) : wanted
       const { devices, total } = await store.devices({
         ...query,
         ...devicesSelected({ type, tag, group }, access.groups),
+        among: stale === '1' ? await store.freshness.stale() : undefined,
         limit,
         withMetadata,
       })
       return {
-        devices: devices.map((device) => ({ ...device, connected: onlineSession(sessions, device.id) !== undefined })),
+        devices: devices.map((device) => {
+          const presence = presences.of(device.id) ?? device.presence
+          return { ...device, connected: presence.at === 'online', presence }
+        }),
         total,
         next: devices.length === limit ? (devices.at(-1)?.id ?? null) : null,
       }
@@ -111,10 +146,11 @@ export function deviceRoutes(app: FastifyInstance, parts: ApiParts): void {
       const why = whyTooLarge(merged({}, change.metadata ?? {}), limits) // before it is on record
       if (why !== undefined) throw new Refusal('device-invalid', { detail: why })
       if (devices.has(id)) throw new Refusal('device-known', { id })
+      assertGateway(id, change.gateway, devices)
       const device = await registerDevice(id, change, devices, store)
       if (device === undefined) throw new Refusal('device-unknown', { id })
       access.onDescribed(device)
-      await access.audit('device.create', `device/${id}`, actorOf(request))
+      await access.audit('device.create', `device/${id}`, actorOf(request), gatewayIn(change))
       return answerOf(device, parts)
     },
   )
@@ -135,6 +171,7 @@ export function deviceRoutes(app: FastifyInstance, parts: ApiParts): void {
       const by = actorOf(request)
       await access.forgetDevice(id, by)
       if (!(await removeDevice(id, devices, router, store))) throw new Refusal('device-unknown', { id })
+      extensions.conversations.forgetDevice(id)
       await access.audit('device.delete', `device/${id}`, by)
       return { deleted: id }
     },
@@ -152,25 +189,57 @@ export function deviceRoutes(app: FastifyInstance, parts: ApiParts): void {
     },
     async (request) => {
       const { id } = request.params as { id: string }
-      const device = await describeDevice(id, changeIn(request.body), devices, store)
+      const change = changeIn(request.body)
+      const device = await describeDevice(id, change, devices, store)
       if (device === undefined) throw new Refusal('device-unknown', { id })
       access.onDescribed(device)
-      await access.audit('device.describe', `device/${id}`, actorOf(request))
+      await access.audit('device.describe', `device/${id}`, actorOf(request), gatewayIn(change))
       return answerOf(device, parts)
     },
   )
 }
 
-function answerOf(device: Device, parts: ApiParts): object {
-  const { sessions, metrics, clones } = parts
-  const presence = onlineSession(sessions, device.id)?.presence
-  const connection =
-    presence?.at === 'online'
-      ? { clientId: device.id, transport: presence.connection.transport, address: presence.connection.address, sinceMs: presence.sinceMs }
-      : null
+async function answerOf(device: Device, parts: ApiParts): Promise<object> {
+  const { speakers, presences, metrics, clones } = parts
+  const freshness = await parts.store.freshness.of(device.id)
+  const presence = presences.of(device.id) ?? device.presence
+  const connections = [...speakers.of(device.id)].flatMap(connectionOf)
   const alert = clones.alertOf(device.id) ?? null
   const refusals = metrics.refusedTo(`device/${device.id}`)
-  return { ...device, connected: connection !== null, connection, alert, refusals, holds: holdsFor(device.id, parts) }
+  return {
+    ...device,
+    connected: presence.at === 'online',
+    presence,
+    connection: connections.at(-1) ?? null,
+    connections,
+    freshness,
+    alert,
+    refusals,
+    holds: holdsFor(device.id, parts),
+  }
+}
+
+function connectionOf({ clientId, presence }: Session): object[] {
+  if (presence.at !== 'online') return []
+  const { transport, address, keepAliveSeconds } = presence.connection
+  return [{ clientId, transport, address, sinceMs: presence.sinceMs, keepAliveSeconds }]
+}
+
+/** Before it is on record. Errors: `gateway-invalid`. */
+function assertGateway(child: DeviceId, gateway: DeviceId | null | undefined, devices: Devices): void {
+  const { gateways } = devices
+  const kinship: Kinship = {
+    has: (id) => devices.has(id),
+    gatewayOf: (id) => gateways.gatewayOf(id),
+    hasChildren: (id) => gateways.hasChildren(id),
+  }
+  const why = typeof gateway === 'string' ? whyNotGateway(gateway, child, kinship) : undefined
+  if (why !== undefined) throw new Refusal('gateway-invalid', { detail: why })
+}
+
+/** Who speaks for a device is a right, so it is on record who gave it. */
+function gatewayIn({ gateway }: DeviceChange): string {
+  return gateway === undefined ? '' : `gateway: ${gateway ?? 'none'}`
 }
 
 function changeIn(body: unknown): DeviceChange {

@@ -1,8 +1,5 @@
 // GET /v1/export: every point of a selection as a file that is made while it is read.
-//
-// Nothing is held but what the client has not taken: the scan is asked for its next part when the last one has gone out, and it ends when the
-// client goes away or stops to read.
-import { Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import type { Groups } from '../access/groups.ts'
 import { Refusal } from '../errors.ts'
@@ -49,7 +46,7 @@ const exportQuery = object({
 const timeMax = 8.64e15
 
 export function exportRoutes(app: FastifyInstance, parts: ApiParts): void {
-  let open = 0
+  const { downloads } = parts
   app.get(
     '/v1/export',
     {
@@ -66,55 +63,25 @@ export function exportRoutes(app: FastifyInstance, parts: ApiParts): void {
     async (request, reply) => {
       const text = request.query as ExportQueryText
       const query = queryOf(text, parts.access.groups)
-      if (open >= limits.exports) throw new Refusal('too-many-transfers', { limit: limits.exports, name: 'exports' })
-      open++
-      let stream: Readable
+      downloads.begin()
       try {
         const { points } = await parts.store.telemetry.scanSummary(query)
         reply.header('mooring-points', points)
-        stream = send(parts, reply, query, text)
+        return send(parts, reply, query, text)
       } catch (error) {
-        open--
+        downloads.failed()
         throw error
       }
-      stream.once('close', () => open--)
-      return stream
     },
   )
 }
 
-function send({ store }: ApiParts, reply: FastifyReply, query: ScanQuery, { format, time }: ExportQueryText): Readable {
-  const abort = new AbortController()
-  const silence = setTimeout(() => reply.raw.destroy(), limits.streamSilenceSeconds * 1000).unref()
-  const parts = store.telemetry.scan(query, abort.signal)
-  const pieces = format === 'parquet' ? parquetPieces(parts, abort.signal) : textPieces(parts, format, time)
-  const stream = Readable.from(watched(pieces, silence), { objectMode: false, highWaterMark: limits.exportChunkBytes })
-  const end = () => {
-    clearTimeout(silence)
-    abort.abort(new Error('The client of an export went away.'))
-    stream.destroy()
-  }
-  reply.raw.once('close', end)
-  stream.once('close', end)
-  stream.on('error', ignore) // the connection is cut, which is how the client learns of it
-  if (reply.raw.destroyed) end() // it went while it waited for the summary
-  const name = `telemetry-${new Date().toISOString().slice(0, 10)}.${format}`
-  reply.headers({
-    'content-type': kinds[format].type,
-    'content-disposition': `attachment; filename="${name}"`,
-    'cache-control': 'no-store',
-    'x-accel-buffering': 'no',
+function send({ store, downloads }: ApiParts, reply: FastifyReply, query: ScanQuery, { format, time }: ExportQueryText): Readable {
+  const file = { name: 'telemetry', ending: format, mediaType: kinds[format].type }
+  return downloads.send(reply, file, (signal) => {
+    const parts = store.telemetry.scan(query, signal)
+    return format === 'parquet' ? parquetPieces(parts, signal) : textPieces(parts, format, time)
   })
-  return stream
-}
-
-/** Each piece that is taken shows that the client reads; between two of them others have their turn. */
-async function* watched(pieces: AsyncIterable<Buffer>, silence: NodeJS.Timeout): AsyncGenerator<Buffer> {
-  for await (const piece of pieces) {
-    yield piece
-    silence.refresh()
-    await new Promise(setImmediate)
-  }
 }
 
 async function* textPieces(parts: AsyncIterable<ScanPart>, format: 'csv' | 'ndjson', times: 'iso' | 'ms'): AsyncGenerator<Buffer> {
@@ -169,5 +136,3 @@ function timeOf(name: string, text: string | undefined): number | undefined {
   if (ms === undefined) throw new Refusal('request-invalid', { detail: `${name} is Unix ms or ISO 8601, not "${text.slice(0, 64)}"` })
   return ms
 }
-
-function ignore(): void {}

@@ -6,28 +6,54 @@ import type { Clones } from '../access/clones.ts'
 import type { Clock } from '../clock.ts'
 import { Refusal, type RefusalCode } from '../errors.ts'
 import type { Figures, Metrics } from '../metrics.ts'
+import type { Bulks } from '../routing/commands/bulks.ts'
+import type { Commands } from '../routing/commands/commands.ts'
 import type { Devices } from '../routing/devices.ts'
-import type { Router } from '../routing/router.ts'
-import { anything, boolean, mapOf, number, object, orNull, string } from '../schema.ts'
-import type { Session } from '../session/session.ts'
+import type { Publication, Router } from '../routing/router.ts'
+import { anything, boolean, mapOf, number, object, optional, orNull, string } from '../schema.ts'
+import type { Presences } from '../session/presences.ts'
 import type { Sessions } from '../session/sessions.ts'
+import type { Speakers } from '../session/speakers.ts'
 import type { Store } from '../store/store.ts'
+import type { Downloads } from './download.ts'
+
+/** What operators see of extensions, and ask of them. */
+export interface Extended {
+  all(): readonly object[]
+  readonly calls: { call(device: DeviceId, name: string, params: unknown, by: Publication): Promise<unknown> }
+  readonly conversations: {
+    of(device: DeviceId): readonly object[]
+    /** Errors: `conversation-unknown`, `conversation-running`, `too-many-conversations`. */
+    assertMayBegin(device: DeviceId, name: string, inputBytes: number): void
+    /** Errors: the same. */
+    begin(device: DeviceId, name: string, begun: { input: unknown; inputBytes: number; by: string }): { readonly id: string }
+    /** Errors: `conversation-unknown`, `conversation-over`. */
+    cancel(device: DeviceId, id: string, by: string): { readonly name: string }
+    forgetDevice(device: DeviceId): void
+  }
+}
 
 export interface ApiParts {
   readonly store: Store
   readonly access: Access
+  readonly commands: Commands
+  readonly bulks: Bulks
   readonly clones: Pick<Clones, 'alertOf'>
   /** Where the store lives, and beside it what is on its way in. */
   readonly dataFolder: string
   readonly router: Router
   readonly devices: Devices
   readonly sessions: Sessions
+  readonly speakers: Pick<Speakers, 'of'>
+  readonly presences: Pick<Presences, 'of'>
   readonly metrics: Metrics
   readonly clock: Clock
   readonly version: string
   readonly startedAt: number
   /** The hub's own CA. Errors: `ca-unavailable`. */
   authority(): CertificateAuthority
+  readonly downloads: Downloads
+  readonly extensions: Extended
   figures(): Figures
   listeners(): Listeners
 }
@@ -71,12 +97,6 @@ export interface Listeners {
   readonly all: Listener | null
 }
 
-/** The session that speaks for a device right now; undefined while it is away. */
-export function onlineSession(sessions: Sessions, deviceId: string): Session | undefined {
-  const session = sessions.find(deviceId)
-  return session?.presence.at === 'online' ? session : undefined
-}
-
 /** Errors: `request-invalid`. */
 export function objectIn(body: Buffer): { readonly [name: string]: unknown } {
   let value: unknown
@@ -108,12 +128,22 @@ export const deviceProperties = {
   name: string(),
   type: orNull(string()),
   tags: mapOf(string()),
+  gateway: orNull(string(), { description: 'The device whose connections speak for it, too' }),
   createdAt: unixMs,
   lastSeenAt: orNull(unixMs),
-  connected: boolean({ description: 'Its session has a connection now' }),
+  connected: boolean({ description: 'A session that speaks for it, or its gateway, has a connection now' }),
+  presence: object({
+    at: string({ enum: ['online', 'away', 'offline'], description: '`away`: without a connection, and remembered with what it is owed' }),
+    since: orNull(unixMs, { description: 'Null for one that was never connected' }),
+    until: optional(number({ description: 'Of one that is away: it will be offline then, Unix ms' })),
+    reason: optional(string({ description: 'Why it is not connected: the code of a refusal, or a word such as `connection-lost`' })),
+    wire: optional(string({ description: 'Of its connection, or of the last one it had' })),
+    address: optional(string()),
+    lastOnlineAt: optional(number({ description: 'Of one without a connection: when the last one ended, Unix ms' })),
+  }),
   latest: mapOf(object({ at: unixMs, value: anything })),
   lastRefusal: orNull(object({ at: unixMs, topic: string(), sentence: string() }), {
-    description: 'The last telemetry that was kept and could not be read',
+    description: 'The last telemetry, or report of a state, that was kept and could not be read',
   }),
 }
 

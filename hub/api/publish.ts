@@ -1,5 +1,6 @@
 // Messages from programs: POST /v1/publish, and a device's reply to a command.
 import type { FastifyInstance } from 'fastify'
+import { readReply } from '../../devices/commands.ts'
 import { isDeviceId } from '../../devices/device.ts'
 import type { QoS } from '../../devices/message.ts'
 import { replyTopic } from '../../devices/topics.ts'
@@ -12,7 +13,7 @@ import type { Principal } from '../session/principal.ts'
 import { type ApiParts, objectIn, problemSchema } from './parts.ts'
 import { readingBy } from './readings.ts'
 
-const responses = {
+export const publishResponses = {
   200: object({
     stored: integer({ description: 'Messages on disk: 1, or 0 for one at QoS 0 that is not kept' }),
     cursor: optional(string({ description: 'Its place in the journal' })),
@@ -48,7 +49,7 @@ export function publishRoutes(app: FastifyInstance, parts: ApiParts): void {
           qos: integer({ enum: [0, 1, 2], default: 1 }),
           retain: boolean({ default: false }),
         }),
-        response: responses,
+        response: publishResponses,
       },
     },
     async (request) => {
@@ -69,9 +70,10 @@ export function publishRoutes(app: FastifyInstance, parts: ApiParts): void {
     {
       schema: {
         summary: 'Answer a command',
-        description: 'The body is `{"status":"done"}` or `{"status":"failed"}`, with `result` (any JSON) if there is one.',
+        description:
+          'The body is `{"status":"done"}`, or failed, received or progress, with `result` (any JSON) and `reason` (text) if there is one.',
         params: object({ id: string({ description: 'Device id' }), command: string({ description: 'Id of the command' }) }),
-        response: responses,
+        response: publishResponses,
       },
     },
     async (request) => {
@@ -81,8 +83,8 @@ export function publishRoutes(app: FastifyInstance, parts: ApiParts): void {
       const problem = command === '' || command.includes('/') ? 'the id of a command is one level of it' : topicNameProblem(topic)
       if (problem !== undefined) throw new Refusal('topic-invalid', { detail: problem })
       const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0)
-      const { status } = objectIn(body) as { status?: unknown }
-      if (status !== 'done' && status !== 'failed') throw new Refusal('request-invalid', { detail: 'status is "done" or "failed"' })
+      const said = readReply(body.toString())
+      if (typeof said === 'string') throw new Refusal('request-invalid', { detail: said })
       assertPayloadFits(body.length)
       return publish(parts, topic, body, { qos: 1, retain: false, by: request.principal })
     },
@@ -90,7 +92,7 @@ export function publishRoutes(app: FastifyInstance, parts: ApiParts): void {
 }
 
 /** Resolves once the message is on disk, or handed on if it is not kept. Errors: the `Refusal` for why it is not. */
-async function publish(
+export async function publish(
   { router, store: { journal, cursors } }: ApiParts,
   topic: string,
   payload: Buffer,
@@ -98,7 +100,7 @@ async function publish(
 ): Promise<{ stored: number; cursor?: string }> {
   if (journal.full) await new Promise<void>((resume) => journal.whenRoom(resume))
   const route = router.routeOf(topic)
-  const checked = route.meaning.is === 'telemetry'
+  const checked = route.isRead
   const seq = router.publish(route, payload, 0, payload.length, { ...readingBy(by), qos, retain, checked })
   if (seq === 0) return { stored: 0 }
   await new Promise<void>((resolve, reject) =>

@@ -4,7 +4,8 @@
 // is one client's, and a reading costs a number and no promise.
 import { Refusal } from '../errors.ts'
 import { limits } from '../limits.ts'
-import type { Publication, Route, Router } from '../routing/router.ts'
+import type { Route } from '../routing/route.ts'
+import type { Publication, Router } from '../routing/router.ts'
 import type { Principal } from '../session/principal.ts'
 import type { Journal, Waiter } from '../store/store.ts'
 import type { ApiParts } from './parts.ts'

@@ -29,7 +29,7 @@ export type Values<O extends Options> = { readonly [Name in keyof O]: ValueOf<O[
 export interface Outline {
   /** One line, for the list of commands. */
   readonly summary: string
-  /** `NAME` has to be there, `[NAME]` may be, and of `NAME…` one or more. */
+  /** `NAME` has to be there, `[NAME]` may be, of `NAME…` one or more, and of `[NAME…]` any number. */
   readonly operands: readonly string[]
   /** Words that are proposed for the first operand. */
   readonly words?: readonly string[]
@@ -94,7 +94,7 @@ export function define<const O extends Options>(definition: Definition<O>): Comm
 function assertOperands(given: readonly string[], operands: readonly string[]): void {
   const missing = operands.find((operand, at) => !operand.startsWith('[') && given[at] === undefined)
   if (missing !== undefined) throw new UsageError(`${missing.replace('…', '')} is missing`)
-  const surplus = operands.some((operand) => operand.endsWith('…')) ? undefined : given[operands.length]
+  const surplus = operands.some((operand) => /…\]?$/.test(operand)) ? undefined : given[operands.length]
   if (surplus === undefined) return
   throw new UsageError(
     operands.length === 0 ? `it takes options alone, and not ${surplus}` : `it takes ${operands.join(' ')}, and not ${surplus} too`,

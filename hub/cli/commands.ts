@@ -7,8 +7,11 @@ import { claimsGroup } from './claims.ts'
 import type { Outline } from './command.ts'
 import { completionCommand } from './completion.ts'
 import { credentialsGroup } from './credentials.ts'
+import { commandCommand } from './device-command.ts'
+import { commandsGroup } from './device-commands.ts'
 import { typesGroup } from './device-types.ts'
 import { devicesGroup } from './devices.ts'
+import { eventsCommand } from './events.ts'
 import { exportCommand } from './export.ts'
 import { groupsGroup } from './groups.ts'
 import type { Entry } from './help.ts'
@@ -19,6 +22,8 @@ import { explainCommand, rolesGroup } from './roles.ts'
 import { sqlCommand } from './sql.ts'
 import { statusCommand } from './status.ts'
 import { subCommand } from './sub.ts'
+import { twinGroup } from './twin.ts'
+import { uptimeCommand } from './uptime.ts'
 import { usersGroup } from './users.ts'
 
 const dataOption = {
@@ -66,8 +71,12 @@ export const onFiles: Readonly<Record<string, Outline>> = {
 export const commands: Readonly<Record<string, Entry>> = {
   status: statusCommand,
   devices: devicesGroup,
+  twin: twinGroup,
+  events: eventsCommand,
   types: typesGroup,
   groups: groupsGroup,
+  command: commandCommand,
+  commands: commandsGroup,
   credentials: credentialsGroup,
   ca: caGroup,
   claims: claimsGroup,
@@ -78,6 +87,7 @@ export const commands: Readonly<Record<string, Entry>> = {
   bans: bansGroup,
   audit: auditCommand,
   admin: adminGroup,
+  uptime: uptimeCommand,
   pub: pubCommand,
   sub: subCommand,
   sql: sqlCommand,

@@ -8,6 +8,7 @@ import { type Cell, tableOf } from './table.ts'
 interface MetricRule {
   readonly type: string
   readonly unit?: string
+  readonly every?: number
   readonly min?: number
   readonly max?: number
   readonly description?: string
@@ -18,6 +19,7 @@ interface DeviceType {
   readonly description?: string
   readonly role?: string
   readonly limits?: Readonly<Record<string, number>>
+  readonly children?: string
   readonly metrics?: Readonly<Record<string, MetricRule>>
   readonly others?: string
   readonly keep?: string
@@ -53,20 +55,23 @@ const show = define({
   },
 })
 
-function textOf({ name, description, role, limits, metrics = {}, others, keep }: DeviceType, width: number | undefined): string {
+function textOf({ name, description, role, limits, children, metrics = {}, others, keep }: DeviceType, width: number | undefined): string {
   const about: [string, Cell][] = [
     ['type', name],
     ['description', description ?? null],
     ['role', role ?? null],
     ['limits', limitsOf(limits)],
+    ['children', children ?? null],
     ['other metrics', others ?? null],
     ['keep', keep ?? null],
   ]
   const said = about.filter(([, value]) => value !== null)
-  const rows = Object.entries(metrics).map(([metric, { type, unit = null, min = null, max = null, description = null }]): Cell[] => {
-    return [metric, type, unit, min, max, description]
-  })
-  const columns = columnsOf('metric', 'type', 'unit', 'min', 'max', 'description')
+  const rows = Object.entries(metrics).map(
+    ([metric, { type, unit = null, min = null, max = null, every = null, description = null }]): Cell[] => {
+      return [metric, type, unit, min, max, every, description]
+    },
+  )
+  const columns = columnsOf('metric', 'type', 'unit', 'min', 'max', 'every', 'description')
   return (
     tableOf({ columns: columnsOf('type', ''), rows: said }, width) + (rows.length === 0 ? '' : `\n${tableOf({ columns, rows }, width)}`)
   )
@@ -78,8 +83,9 @@ const set = define({
   about: `FILE holds the type, all but its name if wished:
   {"name":"pump","role":"pumps","keep":"raw 30d, minute 1y","others":"refuse",
    "limits":{"messagesPerSecond":10,"bytesPerSecond":10000,"burstSeconds":60,"subscriptions":20},
-   "metrics":{"t":{"type":"number","unit":"°C","min":-40,"max":125},"on":{"type":"boolean"}}}
+   "metrics":{"t":{"type":"number","unit":"°C","min":-40,"max":125,"every":60},"on":{"type":"boolean"}}}
 A metric is a number, integer, boolean, string or json. The role is of devices whose credentials have the role device.
+Of gateways, "children":"new" lets them bring devices that nobody has heard of.
 It holds at once, also for devices that are connected; points older than keep says are let go of within seconds.`,
   options: hubOptions,
   ends: '1 it is not changed, ',

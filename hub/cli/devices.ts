@@ -13,9 +13,18 @@ interface Device {
   readonly name: string
   readonly type: string | null
   readonly tags: Readonly<Record<string, string>>
+  readonly gateway: string | null
   readonly connected: boolean
+  readonly presence: Presence
   readonly createdAt: number
   readonly lastSeenAt: number | null
+}
+
+interface Presence {
+  readonly at: string
+  readonly since: number | null
+  readonly until?: number
+  readonly reason?: string
 }
 
 interface DeviceInFull extends Device {
@@ -25,6 +34,7 @@ interface DeviceInFull extends Device {
   readonly holds: { readonly metrics: Readonly<Record<string, { readonly unit?: string }>> | null }
   readonly alert: { readonly at: number; readonly addresses: readonly string[] } | null
   readonly connection: { readonly transport: string; readonly address: string; readonly sinceMs: number } | null
+  readonly freshness: Readonly<Record<string, { readonly every: number | null; readonly staleAt: number | null }>>
 }
 
 interface Page {
@@ -44,6 +54,7 @@ const list = define({
     type: { type: 'string', value: 'TYPE', says: 'devices of this type' },
     tag: { type: 'string', multiple: true, value: 'NAME=VALUE', says: 'devices with this tag; may repeat, and then with all of them' },
     group: groupOption,
+    gateway: { type: 'string', value: 'ID', says: 'devices that have this gateway' },
     search: { type: 'string', value: 'TEXT', says: 'devices whose id or name contains this' },
     limit: { type: 'string', value: 'N', default: '100', says: 'at most so many (100)' },
     json: jsonOption,
@@ -51,12 +62,13 @@ const list = define({
   },
   ends: '1 the hub did not answer, ',
   async run(values, _, terminal) {
-    const { type, tag = [], group, search, limit } = values
+    const { type, tag = [], group, gateway, search, limit } = values
     const most = countIn('limit', limit)
     const query = new URLSearchParams()
     if (type !== undefined) query.set('type', type)
     if (search !== undefined) query.set('search', search)
     if (group !== undefined) query.set('group', group)
+    if (gateway !== undefined) query.set('gateway', gateway)
     for (const [name, value] of tag.map(tagIn)) query.append('tag', `${name}:${value}`)
     const devices: Device[] = []
     let total = 0
@@ -68,15 +80,16 @@ const list = define({
       total = page.total
       after = page.next
     }
-    const rows = devices.map(({ id, name, type, tags, connected, lastSeenAt }) => [
+    const rows = devices.map(({ id, name, type, tags, presence, lastSeenAt }) => [
       id,
       name,
       type,
       tagsOf(tags),
-      connected ? 'yes' : 'no',
+      presence.at,
+      timeOf(presence.since),
       timeOf(lastSeenAt),
     ])
-    const columns = columnsOf('id', 'name', 'type', 'tags', 'connected', 'last seen')
+    const columns = columnsOf('id', 'name', 'type', 'tags', 'presence', 'since', 'last seen')
     const code = await printList(terminal, values, { devices, total }, { columns, rows })
     if (total > devices.length) say(terminal, `${devices.length} of ${total} devices; --limit shows more.`)
     return code
@@ -101,11 +114,10 @@ const show = define({
       ['name', device.name],
       ['type', device.type],
       ['tags', tagsOf(device.tags)],
+      ...(device.gateway === null ? [] : [['gateway', device.gateway] satisfies [string, Cell]]),
       ...metadataRow(device.metadata),
-      [
-        'connected',
-        connection === null ? 'no' : `by ${connection.transport} from ${connection.address} since ${timeOf(connection.sinceMs)}`,
-      ],
+      ['connected', connection === null ? 'no' : `by ${connection.transport} from ${connection.address}`],
+      ['presence', presenceOf(device.presence)],
       ['last seen', timeOf(device.lastSeenAt)],
       ['created', timeOf(device.createdAt)],
     ]
@@ -114,7 +126,9 @@ const show = define({
       about.push(['alert', `${timeOf(alert.at)} ${alert.addresses.join(' and ')} take it from each other: is there a copy?`])
     const latest = Object.entries(device.latest).map(([metric, { at, value }]): Cell[] => {
       const { unit } = device.holds.metrics?.[metric] ?? {}
-      return [metric, JSON.stringify(value) + (unit === undefined ? '' : ` ${unit}`), timeOf(at)]
+      const staleAt = device.freshness[metric]?.staleAt ?? null
+      const stale = staleAt === null ? '' : `, stale since ${timeOf(staleAt)}`
+      return [metric, JSON.stringify(value) + (unit === undefined ? '' : ` ${unit}`), `${timeOf(at)}${stale}`]
     })
     const width = screenWidthOf(terminal)
     const newest = latest.length === 0 ? '' : `\n${tableOf({ columns: columnsOf('metric', 'value', 'at'), rows: latest }, width)}`
@@ -126,25 +140,27 @@ const show = define({
 const set = define({
   summary: 'say what a device is',
   operands: ['ID'],
-  about: `What is not named stays as it is. An empty value takes it away: --type, --tag NAME= and --name, which is the id then.
+  about: `What is not named stays as it is. An empty value takes it away: --type, --gateway, --tag NAME=, and --name, which is the id then.
 Metadata is any JSON object, merged into what is there (RFC 7396): null removes a member, and in place of the object all of it.`,
   options: {
     name: { type: 'string', value: 'NAME', says: 'what people call it' },
     type: { type: 'string', value: 'TYPE', says: 'the same word for all that are alike' },
     tag: { type: 'string', multiple: true, value: 'NAME=VALUE', says: 'where it stands, whose it is; may repeat' },
+    gateway: { type: 'string', value: 'ID', says: 'the device whose connections speak for it, too' },
     metadata: { type: 'string', value: 'FILE|JSON', says: 'whatever else there is to know, as JSON, or a file of it' },
     json: jsonOption,
     ...hubOptions,
   },
   ends: '1 it is not changed, ',
   async run(values, [id = ''], terminal) {
-    const { name, type, tag, metadata } = values
-    if (name === undefined && type === undefined && tag === undefined && metadata === undefined)
-      throw new UsageError('say --name, --type, --tag or --metadata')
+    const { name, type, tag, gateway, metadata } = values
+    if ([name, type, tag, gateway, metadata].every((said) => said === undefined))
+      throw new UsageError('say --name, --type, --tag, --gateway or --metadata')
     const change = {
       ...(name === undefined ? {} : { name: orNull(name) }),
       ...(type === undefined ? {} : { type: orNull(type) }),
       ...(tag === undefined ? {} : { tags: Object.fromEntries(tag.map(tagIn).map(([tagName, value]) => [tagName, orNull(value)])) }),
+      ...(gateway === undefined ? {} : { gateway: orNull(gateway) }),
       ...(metadata === undefined ? {} : { metadata: await metadataIn(metadata) }),
     }
     const body = JSON.stringify(change)
@@ -193,6 +209,29 @@ const remove = define({
   },
 })
 
+const kick = define({
+  summary: 'close the connections of a device',
+  operands: ['ID'],
+  about: 'It is told why, and may connect again at once; disable shuts it out.',
+  options: hubOptions,
+  ends: '1 it is not done, ',
+  async run(values, [id = ''], terminal) {
+    const path = `${pathOf(id)}/connection`
+    const { closed } = await askJson<{ closed: number }>(values, { method: 'DELETE', path, role: 'admin', signal: terminal.signal })
+    say(
+      terminal,
+      closed === 0 ? `${id} had no connection.` : `closed ${closed === 1 ? 'the connection' : `${closed} connections`} of ${id}.`,
+    )
+    return exitCodes.done
+  },
+})
+
+function presenceOf({ at, since, until, reason }: Presence): string {
+  const words = [at, since === null ? 'never connected' : `since ${timeOf(since)}`]
+  if (until !== undefined) words.push(`until ${timeOf(until)}`)
+  return `${words.join(' ')}${reason === undefined ? '' : `: ${reason}`}`
+}
+
 function pathOf(id: string): string {
   return `/v1/devices/${encodeURIComponent(id)}`
 }
@@ -232,6 +271,6 @@ function tagsOf(tags: Readonly<Record<string, string>>): string {
 
 export const devicesGroup: Group = {
   summary: 'list, describe, shut out, create many, delete',
-  commands: { list, show, set, enable: shutting(false), disable: shutting(true), create: createDevices, delete: remove },
+  commands: { list, show, set, enable: shutting(false), disable: shutting(true), kick, create: createDevices, delete: remove },
   standard: 'list',
 }

@@ -5,6 +5,7 @@ import { generateKeyPairSync, sign } from 'node:crypto'
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { type TestContext, test } from 'node:test'
+import { limits } from '../../hub/limits.ts'
 import { type InProcessHub, startHub } from '../kit/hub.ts'
 import { dial, moor, refusalsWith } from '../kit/mqtt.ts'
 
@@ -169,6 +170,34 @@ test('the audit log says who did what, and who was not let in', async (t) => {
   const { body } = await ask(hub, 'GET', '/v1/audit?who=key/ci&limit=1')
   assert.deepEqual([(body['entries'] as unknown[]).length, body['next']], [1, null])
   assert.ok(!JSON.stringify((await ask(hub, 'GET', '/v1/audit')).body).includes('mrg_'))
+})
+
+test('the audit log comes as a file, page behind page, and runs nothing in a spreadsheet', async (t) => {
+  const hub = await startHub(t)
+  const count = limits.pageAudit + 20
+  for (let at = 0; at < count; at += 60) {
+    await Promise.all(Array.from({ length: 60 }, () => ask(hub, 'PUT', '/v1/roles/plant', [])))
+  }
+  await made(hub, `/v1/keys/${encodeURIComponent('=1+1,"x"')}`, {})
+  const stored = async () => ((await ask(hub, 'GET', '/v1/audit?limit=1')).body['entries'] as { id: number; action: string }[])[0]
+  while ((await stored())?.action !== 'credential.create') await new Promise(setImmediate)
+  const all = (await stored())?.id ?? 0
+  assert.ok(all > limits.pageAudit)
+
+  const csv = await fetch(`${hub.url}/v1/audit/export?format=csv`)
+  assert.match(csv.headers.get('content-disposition') ?? '', /^attachment; filename="audit-\d{4}-\d\d-\d\d\.csv"$/)
+  const [header, newest, ...rows] = (await csv.text()).trimEnd().split('\r\n')
+  assert.equal(header, 'id,at,who,from,action,target,outcome,detail')
+  assert.match(newest ?? '', new RegExp(`^${all},\\d{4}-\\d\\d-\\d\\dT.*,anonymous,127\\.0\\.0\\.1,credential\\.create,"?key/`))
+  assert.equal(rows.length, all - 1)
+  const lines = (await (await fetch(`${hub.url}/v1/audit/export?format=ndjson&action=role.put`)).text()).trimEnd().split('\n')
+  const ids = lines.map((line) => (JSON.parse(line) as { id: number }).id)
+  assert.deepEqual(
+    ids,
+    [...new Set(ids)].sort((a, b) => b - a),
+  )
+  assert.equal(ids.length, all - 1)
+  assert.equal((await fetch(`${hub.url}/v1/audit/export?format=xml`)).status, 400)
 })
 
 async function serving(t: TestContext, listener: RequestListener): Promise<string> {

@@ -38,7 +38,7 @@ test('a type is made, listed, shown with its devices, and removed once no device
   assert.deepEqual((await hub.get('/v1/types')) as object, { types: [made] })
   assert.deepEqual((await shown(hub, 'pump-1')).holds, {
     role: 'device',
-    limits: { messagesPerSecond: 5, bytesPerSecond: 4 * 1024 * 1024, burstSeconds: 2, subscriptions: 1000 },
+    limits: { messagesPerSecond: 5, bytesPerSecond: 4 * 1024 * 1024, burstSeconds: 2, connectionsPerMinute: 60, subscriptions: 1000 },
     ...pump,
     keep,
   })

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { test } from 'node:test'
 import fastify, { type FastifyInstance } from 'fastify'
+import { Downloads } from '../../hub/api/download.ts'
 import { exportRoutes } from '../../hub/api/export.ts'
 import type { ApiParts } from '../../hub/api/parts.ts'
 import { limits } from '../../hub/limits.ts'
@@ -121,7 +122,7 @@ async function endless(t: Parameters<typeof atEnd>[0]): Promise<Endless> {
   }
   const telemetry = { scan, scanSummary: async () => ({ series: 1, points: 1e9 }) }
   const app = fastify({ forceCloseConnections: true })
-  exportRoutes(app, { access: {}, store: { telemetry } } as unknown as ApiParts)
+  exportRoutes(app, { access: {}, downloads: new Downloads(), store: { telemetry } } as unknown as ApiParts)
   await app.listen({ port: 0, host: '127.0.0.1' })
   atEnd(t, () => app.close())
   const address = app.server.address()
@@ -176,6 +177,7 @@ test('a scan that waits is told that nobody waits for it any more', async (t) =>
     await new Promise((_, reject) => signal?.addEventListener('abort', () => reject(signal.reason))).catch(told)
   }
   exportRoutes(app, {
+    downloads: new Downloads(),
     access: {},
     store: { telemetry: { scan, scanSummary: async () => ({ series: 1, points: 1 }) } },
   } as unknown as ApiParts)
@@ -194,6 +196,7 @@ test('a scan that fails in the middle cuts the connection: a file that is not wh
     throw new Error('the disk failed')
   }
   exportRoutes(app, {
+    downloads: new Downloads(),
     access: {},
     store: { telemetry: { scan, scanSummary: async () => ({ series: 1, points: 1 }) } },
   } as unknown as ApiParts)

@@ -46,6 +46,10 @@ class HandJournal implements Journal {
     return ++this.newestSeq
   }
 
+  appendRecord(): number {
+    return ++this.newestSeq
+  }
+
   after(waiter: Waiter, token: number): void {
     this.#waiters.push([waiter, token])
   }
@@ -77,7 +81,7 @@ class HandJournal implements Journal {
 function intakeOver(journal: HandJournal): Intake {
   const clock = new HandClock()
   const metrics = new Metrics()
-  const devices = new Devices(new Map(), journal, clock, { onDeviceCreated: () => {} })
+  const devices = new Devices(new Map(), journal, clock, { onDeviceCreated: () => {}, onDeviceRemoved: () => {} })
   return new Intake(new Router(new TopicTree(), new Retained(), journal, devices, clock, metrics), journal, metrics, readingBy(anybody))
 }
 

@@ -24,7 +24,7 @@ test('devices are described, listed by what was said, and shown in full', async 
   const all = await mooring()
   assert.match(
     all.stdout,
-    /^id +name +type +tags +connected +last seen\n-[- ]+\na-1 +Boiler, left +boiler +floor=2 site=north +no +20\d\d-\d\d-\d\dT[\d:]+Z\na-2 /,
+    /^id +name +type +tags +presence +since +last seen\n-[- ]+\na-1 +Boiler, left +boiler +floor=2 site=north +offline +20\d\d-\d\d-\d\dT[\d:]+Z\na-2 /,
   )
   assert.equal(all.stderr, '')
   const idsOf = async (...args: string[]) =>
@@ -59,7 +59,7 @@ test('devices are described, listed by what was said, and shown in full', async 
   const cases: [string[], number, RegExp][] = [
     [['set', 'a-1', '--metadata', '{'], 2, /--metadata is not JSON/],
     [['set', 'a-1', '--metadata', '/nowhere'], 1, /ENOENT/],
-    [['set', 'a-1'], 2, /say --name, --type, --tag or --metadata/],
+    [['set', 'a-1'], 2, /say --name, --type, --tag, --gateway or --metadata/],
     [['set', 'a-1', '--tag', 'north'], 2, /--tag takes NAME=VALUE, not north/],
     [['set', 'ghost', '--name', 'Casper'], 1, /ghost/],
     [['show'], 2, /ID is missing \(mooring devices show --help\)/],
@@ -72,6 +72,24 @@ test('devices are described, listed by what was said, and shown in full', async 
     assert.deepEqual([found.code, found.stdout], [code, ''], args.join(' '))
     assert.match(found.stderr, sentence)
   }
+})
+
+test('a device is given a gateway, listed by it, and freed of it', async (t) => {
+  const hub = await startHub(t)
+  const mooring = (...args: string[]) => run(t, ['devices', ...args, '--url', hub.url])
+  for (const id of ['gw-1', 'p-1', 'p-2']) await hub.post('/v1/devices', { id })
+  assert.equal((await mooring('set', 'p-1', '--gateway', 'gw-1')).code, 0)
+  const { devices } = JSON.parse((await mooring('--gateway', 'gw-1', '--json')).stdout) as { devices: { id: string }[] }
+  assert.deepEqual(
+    devices.map(({ id }) => id),
+    ['p-1'],
+  )
+  assert.match((await mooring('show', 'p-1')).stdout, /^gateway +gw-1$/m)
+  const refused = await mooring('set', 'gw-1', '--gateway', 'gw-1')
+  assert.deepEqual([refused.code, refused.stdout], [1, ''])
+  assert.match(refused.stderr, /gw-1 cannot be its own gateway/)
+  assert.equal((await mooring('set', 'p-1', '--gateway', '')).code, 0)
+  assert.doesNotMatch((await mooring('show', 'p-1')).stdout, /gateway/)
 })
 
 test('more devices than a page holds are listed to the end', async (t) => {

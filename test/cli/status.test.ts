@@ -28,7 +28,8 @@ test('one screen: who is there, what it does, what it refused and dropped, the d
     before.stdout,
     /^ {2}messages {5}[\d.]+\/s in, [\d.]+\/s out\n {2}commits {6}[\d.]+\/s, the last took [\d.]+ ms, 0 B waiting$/m,
   )
-  assert.match(before.stdout, /^ {2}stored {7}1 points in 1 series, [\d.]+ k?B\n {2}disk {9}[\d.]+ k?M?B, [\d.]+ [MGT]B free$/m)
+  // The other is $connected.
+  assert.match(before.stdout, /^ {2}stored {7}2 points in 2 series, [\d.]+ k?B\n {2}disk {9}[\d.]+ k?M?B, [\d.]+ [MGT]B free$/m)
 
   for (const body of ['{', '{']) await hub.post('/v1/publish', body)
   await hub.get('/v1/devices/ghost')

@@ -38,7 +38,7 @@ const columns: readonly (readonly string[])[] = [
 ]
 /** Modules on the top floor of hub/ that anyone below it may import. */
 const tables = ['config', 'kinds', 'retention', 'limits', 'errors', 'metrics', 'clock', 'wheel', 'turn', 'reconnect', 'version', 'schema']
-const partOfFile: Readonly<Record<string, string>> = { main: 'main', ready: 'main', maintenance: 'main', hub: 'hub' }
+const partOfFile: Readonly<Record<string, string>> = { main: 'main', ready: 'main', library: 'main', maintenance: 'main', hub: 'hub' }
 const drawing = 'main → hub → listen → mqtt, json, api, live, sys, extend → access → session → routing → store → devices'
 
 /** Packages that have one home. The others may be imported wherever their layer needs them. */
@@ -56,15 +56,20 @@ const homes: Readonly<Record<string, string>> = {
   'hyparquet-writer': 'hub/api/formats/',
   otpauth: 'hub/access/operators/second-factor.ts',
   uqr: 'hub/api/second-factor.ts',
+  ajv: 'hub/extend/params.ts',
+  piscina: 'hub/extend/pool.ts',
 }
 /** The same for packages whose types may be named elsewhere in hub/. */
-const homesOfValues: Readonly<Record<string, string>> = { fastify: 'hub/listen/http.ts', pino: 'hub/main.ts' }
+const homesOfValues: Readonly<Record<string, string>> = { fastify: 'hub/listen/', pino: 'hub/library.ts' }
 
 /** What the bench measures the hub against, a server or plain rows: this package, and nothing around it. */
 const measured: Readonly<Record<string, string>> = {
   'simulators/bench/ws-floor.ts': 'ws',
   'simulators/bench/store-rows.ts': 'better-sqlite3',
 }
+
+/** Extensions as users write them: they know the hub as a package, and export themselves by default. */
+const examples = 'hub/extend/examples/'
 
 const extensions = /\.(ts|tsx|mjs|css)$/
 
@@ -90,6 +95,7 @@ function packageRules({ from, target, typeOnly }: Import, dependencies: Readonly
     .slice(0, target.startsWith('@') ? 2 : 1)
     .join('/')
   if (measured[from] === name) return []
+  if (from.startsWith(examples)) return name === 'mooring' ? [] : ['an example needs the hub alone: it imports mooring and Node']
   const broken: string[] = []
   if (from.startsWith('devices/')) broken.push('devices/ imports only devices/')
   if (from.startsWith('simulators/')) broken.push('simulators/ is written from the specifications: Node and itself, no packages')
@@ -143,6 +149,7 @@ function partOf(path: string): string {
 
 /** A default export has no name of its own, so a search does not find who uses it. */
 export function defaultExports({ path, text }: Source): string[] {
+  if (path.startsWith(examples)) return []
   return /^export\s+(default\b|\{[^}]*\bas\s+default\b)/m.test(halvesOf(text).code) ? [`${path} has a default export; give it a name.`] : []
 }
 

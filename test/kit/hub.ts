@@ -9,7 +9,7 @@ import type { TestContext } from 'node:test'
 import pino from 'pino'
 import type { Clock } from '../../hub/clock.ts'
 import { type Settings, settingsWith } from '../../hub/config.ts'
-import { type Hub, startHub as start } from '../../hub/hub.ts'
+import { type Hub, type HubOptions, startHub as start } from '../../hub/hub.ts'
 import { nodeFlags } from '../../simulators/hub-process.ts'
 import { atEnd } from './at-end.ts'
 
@@ -34,12 +34,17 @@ export function newFolder(t: TestContext): string {
 }
 
 /** In this process: fast to start, and its parts can be looked at. */
-export async function startHub(t: TestContext, changes: Partial<Settings> = {}, clock?: Clock): Promise<InProcessHub> {
+export async function startHub(
+  t: TestContext,
+  changes: Partial<Settings> = {},
+  clock?: Clock,
+  more: Partial<Pick<HubOptions, 'log' | 'extensions'>> = {},
+): Promise<InProcessHub> {
   const folder = changes.data ?? newFolder(t)
   const settings = settingsWith({ mqttPort: 0, httpPort: 0, mqttsPort: 'off', httpsPort: 'off', ...changes, data: folder })
   const log = pino({ level: process.env['MOORING_TEST_LOG'] ?? 'silent' }, pino.destination({ dest: 2, sync: true }))
   let fatal: Error | undefined
-  const hub = await start({ settings, log, ...(clock === undefined ? {} : { clock }), onFatal: (error) => (fatal = error) })
+  const hub = await start({ settings, log, ...(clock === undefined ? {} : { clock }), ...more, onFatal: (error) => (fatal = error) })
   let stopped: Promise<void> | undefined
   const stop = () => (stopped ??= hub.stop())
   atEnd(t, async () => {

@@ -1,5 +1,6 @@
 // The dashboard's side of /live, and a reader of /v1/events, for tests.
 import type { TestContext } from 'node:test'
+import type { Presence } from '../../devices/presence.ts'
 import type { TestHub } from './hub.ts'
 
 const waitMs = 5000
@@ -37,7 +38,8 @@ class Arrivals<T> {
 export interface LiveFrame {
   readonly is: 'welcome' | 'frame' | 'resync'
   readonly changes?: { devices: string[]; metrics: string[]; times: number[]; values: unknown[] }
-  readonly devices?: { id: string; connected: boolean; createdAt?: number }[]
+  readonly devices?: { id: string; connected: boolean; createdAt?: number; presence: Presence }[]
+  readonly commands?: { id: string; device: string; name: string; state: string; at: number; reason?: string; result?: unknown }[]
   readonly figures?: Record<string, number>
   readonly hub?: { version: string; durability: string; startedAt: number }
 }

@@ -22,14 +22,24 @@ export async function makeSessions(t: TestContext, durability: Durability, folde
   const store = await openSqliteStore({ folder, durability, clock })
   atEnd(t, () => store.close())
   const metrics = new Metrics()
-  const devices = new Devices(store.devicesAtStart, store.journal, clock, { onDeviceCreated: () => {} }, store.lastDeviceAtStart)
+  const devices = new Devices(
+    store.devicesAtStart,
+    store.journal,
+    clock,
+    { onDeviceCreated: () => {}, onDeviceRemoved: () => {} },
+    store.lastDeviceAtStart,
+  )
   const router = new Router(new TopicTree(), new Retained(), store.journal, devices, clock, metrics)
   const sessions = new Sessions(store, router, new Wheel(clock), clock, metrics, {
     principalOf: () => anybody,
     maySurvive: () => true,
     onTakenOver: () => {},
     onOnline: () => {},
+    onSubscribed: () => {},
+    onEnded: () => {},
+    onAcknowledged: () => {},
     onAway: () => {},
+    onExpired: () => {},
   })
   sessions.restore(store.sessionsAtStart)
   return { clock, store, metrics, router, sessions }
@@ -42,6 +52,7 @@ export function silentWire(): AcknowledgingConnection {
     follows: false,
     transport: 'mqtt-tcp',
     address: '',
+    keepAliveSeconds: 0,
     writable: true,
     inflightMax: 1,
     send: () => true,

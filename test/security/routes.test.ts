@@ -34,6 +34,13 @@ const tries: Readonly<Record<string, { readonly enough: Rule[]; readonly allBut:
     allBut: [[...everything, deny(['subscribe'], 'devices/y/#')], [allow(every, 'devices/x/#')]],
     query: 'device=x',
   },
+  command: {
+    enough: [allow(['command'], 'devices/x')],
+    allBut: [
+      [...everything, deny(['command'], 'devices/x')],
+      [allow(['publish', 'subscribe', 'retain', 'admin'], '#'), allow(['command'], 'devices/y')],
+    ],
+  },
   hub: {
     enough: [allow(['subscribe'], '$SYS/#')],
     allBut: [[allow(every, '#')], [...everything, deny(['subscribe'], '$SYS/broker/load/#')]],
@@ -57,10 +64,13 @@ const values: Readonly<Record<string, string>> = {
   metric: 'm',
   command: 'c',
   credential: 'c0',
+  bulk: 'b0',
   name: 'x',
   key: 'k0',
   claim: 'BCDF-GHJK',
   address: '198.51.100.1',
+  conversation: 'x0',
+  extension: 'x',
 }
 const needIn = (route: string) =>
   (needs[route] === 'admin' ? `admin of ${route.includes('/devices/:id') ? 'a device' : 'the hub'}` : needs[route]) as string
@@ -80,7 +90,7 @@ async function statusOf(method: string, path: string, made: Made): Promise<strin
 test('the table has every route that the server has, and none besides', async () => {
   const { paths } = (await hub.get('/v1/openapi.json')) as { paths: Record<string, Record<string, unknown>> }
   const said = Object.entries(paths).flatMap(([path, methods]) =>
-    Object.keys(methods).map((method) => `${method.toUpperCase()} ${path.replaceAll(/\{(\w+)\}/g, ':$1')}`),
+    Object.keys(methods).map((method) => `${method.toUpperCase()} ${path.replaceAll(/\{(\w+)\}/g, ':$1').replace('{*}', '*')}`),
   )
   const undocumented = ['GET /v1/openapi.json', 'GET /docs', 'GET /docs/errors', 'GET /docs/docs.css']
   for (const route of undocumented) assert.equal((await fetch(hub.url + route.slice(4))).status, 200, route)

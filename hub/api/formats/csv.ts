@@ -20,6 +20,11 @@ export function csvRow(series: string, rows: Rows, at: number, times: 'iso' | 'm
   return `${series}${times === 'iso' ? isoOf(ms) : ms},${text}\r\n`
 }
 
+/** A text in a column of its own; one that a spreadsheet would run as a formula stands in JSON's quotes. */
+export function csvText(text: string): string {
+  return field(textOf(text))
+}
+
 const needsQuotes = /[",\r\n]|^\s|\s$/
 
 function field(text: string): string {
