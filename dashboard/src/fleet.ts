@@ -2,6 +2,7 @@
 // reading that comes in writes one text node and renders nothing.
 import { batch, type Signal, signal } from '@preact/signals'
 import type { Latest, MetricValue } from '../../devices/device.ts'
+import type { Presence } from '../../devices/presence.ts'
 import { type ListedDevice, loadDevice, loadDevices } from './api.ts'
 import type { Frame } from './live.ts'
 
@@ -10,6 +11,7 @@ export interface Entry {
   readonly createdAt: number
   readonly name: Signal<string>
   readonly connected: Signal<boolean>
+  readonly presence: Signal<Presence>
   readonly lastSeenAt: Signal<number | null>
   readonly latest: Map<string, Signal<Latest>>
   /** Names of `latest` in order; a new value only when a metric is new. */
@@ -115,7 +117,7 @@ export class Fleet {
         entry = this.#add(said.id, said.createdAt)
       }
       entry.heardInFrame = this.#frames
-      this.#setState(entry, entry.name.peek(), said.connected)
+      this.#setState(entry, entry.name.peek(), said)
     }
     const { changes } = frame
     for (let i = 0; changes !== undefined && i < changes.devices.length; i++) {
@@ -130,7 +132,7 @@ export class Fleet {
   #takeAll(devices: readonly ListedDevice[], frame: number): void {
     for (const device of devices) {
       const entry = this.#entries.get(device.id) ?? this.#add(device.id, device.createdAt)
-      if (entry.heardInFrame <= frame) this.#setState(entry, device.name, device.connected)
+      if (entry.heardInFrame <= frame) this.#setState(entry, device.name, device)
       if ((device.lastSeenAt ?? 0) > (entry.lastSeenAt.peek() ?? 0)) entry.lastSeenAt.value = device.lastSeenAt
       const isFirst = entry.latest.size === 0
       for (const [metric, { at, value }] of Object.entries(device.latest)) this.#setLatest(entry, metric, at, value)
@@ -145,6 +147,7 @@ export class Fleet {
       createdAt,
       name: signal(id),
       connected: signal(false),
+      presence: signal<Presence>({ at: 'offline', since: null }),
       lastSeenAt: signal<number | null>(null),
       latest: new Map(),
       metrics: signal<readonly string[]>([]),
@@ -156,7 +159,9 @@ export class Fleet {
     return entry
   }
 
-  #setState(entry: Entry, name: string, connected: boolean): void {
+  #setState(entry: Entry, name: string, { connected, presence }: Pick<ListedDevice, 'connected' | 'presence'>): void {
+    const before = entry.presence.peek()
+    if (before.since !== presence.since || before.at !== presence.at) entry.presence.value = presence
     if (entry.name.peek() === name && entry.connected.peek() === connected) return
     if (entry.connected.peek() !== connected) this.connected.value += connected ? 1 : -1
     entry.name.value = name

@@ -1,5 +1,6 @@
 // The live socket: says what this page watches, hands on what the hub sends, comes back by itself when it is lost.
 import type { MetricValue } from '../../devices/device.ts'
+import type { Presence } from '../../devices/presence.ts'
 import type { Durability, Figures } from './api.ts'
 import { words } from './words.ts'
 
@@ -17,12 +18,19 @@ export interface Changes {
   readonly values: readonly MetricValue[]
 }
 
+export interface DeviceNews {
+  readonly id: string
+  readonly connected: boolean
+  readonly presence: Presence
+  readonly createdAt?: number
+}
+
 export interface Frame {
   readonly is: 'frame'
   readonly at: number
   readonly changes?: Changes
-  /** Devices that were created (`createdAt` says when) or whose connection came or went. */
-  readonly devices?: readonly { readonly id: string; readonly connected: boolean; readonly createdAt?: number }[]
+  /** Devices that were created (`createdAt` says when) or that came or went. */
+  readonly devices?: readonly DeviceNews[]
   readonly figures?: Figures
 }
 

@@ -124,7 +124,27 @@ export const words = {
     table: 'Devices of this hub',
   },
 
-  state: { connected: 'Connected', reporting: 'Reporting', offline: 'Offline' },
+  state: { online: 'Connected', reporting: 'Reporting', away: 'Away', offline: 'Offline' },
+
+  presence: {
+    since: (time: string) => `Since ${time}`,
+    lasting: (duration: string) => `for ${duration}`,
+    reasons: {
+      'closed-by-device': 'it said goodbye',
+      'connection-lost': 'the connection was lost',
+      'not-polled': 'it stopped asking',
+      'session-expired': 'its session is over',
+      'hub-stopped': 'the hub had stopped',
+      'shutting-down': 'the hub was stopped',
+      'keep-alive-timeout': 'it fell silent',
+      'taken-over': 'another connection took its place',
+      kicked: 'closed by an operator',
+      'device-disabled': 'it is shut out',
+      'credential-ended': 'its credential has ended',
+      'protocol-error': 'it broke the protocol',
+      'malformed-packet': 'it broke the protocol',
+    } as Readonly<Record<string, string>>,
+  },
 
   first: {
     heading: 'Waiting for the first message',

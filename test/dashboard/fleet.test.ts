@@ -10,7 +10,12 @@ function fleetOf(...ids: string[]): Fleet {
   fleet.onFrame({
     is: 'frame',
     at: 1_000,
-    devices: ids.map((id, i) => ({ id, createdAt: 1, connected: i % 2 === 0 })),
+    devices: ids.map((id, i) => ({
+      id,
+      createdAt: 1,
+      connected: i % 2 === 0,
+      presence: { at: i % 2 === 0 ? 'online' : 'away', since: 1 },
+    })),
   })
   return fleet
 }
@@ -53,6 +58,14 @@ test('the newest metrics are shown first, numbers before texts', () => {
     'bar',
     'rpm',
   ])
+})
+
+test('a device that comes or goes says since when and why', () => {
+  const fleet = fleetOf('pump-1')
+  const presence = { at: 'offline', since: 2_000, reason: 'keep-alive-timeout' } as const
+  fleet.onFrame({ is: 'frame', at: 2_000, devices: [{ id: 'pump-1', connected: false, presence }] })
+  assert.deepEqual(fleet.find('pump-1')?.presence.value, presence)
+  assert.equal(fleet.connected.value, 0)
 })
 
 test('a filter asks for every word, and for a state', () => {
@@ -106,8 +119,10 @@ test('a device that is read whole shows its numbers first, whatever their names'
     name: 'thermostat-1',
     type: null,
     tags: {},
+    gateway: null,
     createdAt: 1,
     lastSeenAt: at,
+    presence: { at: 'online', since: 1 },
     connected: true,
     lastRefusal: null,
     latest,

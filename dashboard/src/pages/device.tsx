@@ -3,9 +3,9 @@ import { useComputed, useSignal } from '@preact/signals'
 import { useEffect, useMemo } from 'preact/hooks'
 import { type FoundDevice, loadDevice, Problem } from '../api.ts'
 import type { Entry } from '../fleet.ts'
-import { ago, count, duration, exactTime } from '../format.ts'
+import { ago, count, exactTime } from '../format.ts'
 import { toNumber } from '../history.ts'
-import { Ago, State, Value } from '../parts/cells.tsx'
+import { Ago, State, sinceAndWhy, Value } from '../parts/cells.tsx'
 import { Charts } from '../parts/charts.tsx'
 import { ProblemNotice } from '../parts/notice.tsx'
 import { epoch, fleet, liveState, now, waitFor, watch } from '../state.ts'
@@ -69,11 +69,12 @@ export function DevicePage({ deviceId }: { deviceId: string }) {
 
 function StatusLine({ device, entry }: { device: FoundDevice; entry: Entry }) {
   const { connection } = device
-  const since = useComputed(() => (connection === null ? '' : duration(now.value - connection.sinceMs)))
+  const since = useComputed(() => sinceAndWhy(entry.presence.value, now.value))
+  const title = useComputed(() => (entry.presence.value.since === null ? '' : exactTime(entry.presence.value.since)))
   return (
     <p class="sentence parts">
       <span>
-        <State entry={entry} /> {connection === null ? null : <span title={exactTime(connection.sinceMs)}>{since}</span>}
+        <State entry={entry} /> <span title={title}>{since}</span>
       </span>
       {connection === null ? null : (
         <>

@@ -2,8 +2,9 @@
 import { type ReadonlySignal, useComputed, useSignalEffect } from '@preact/signals'
 import { useRef } from 'preact/hooks'
 import type { Latest, MetricValue } from '../../../devices/device.ts'
+import type { Presence } from '../../../devices/presence.ts'
 import type { Entry } from '../fleet.ts'
-import { ago, exactTime, valueText } from '../format.ts'
+import { ago, duration, exactTime, valueText } from '../format.ts'
 import { now } from '../state.ts'
 import { words } from '../words.ts'
 
@@ -14,16 +15,33 @@ const calm = matchMedia('(prefers-reduced-motion: reduce)')
 /** Without a connection of its own a device that was heard this lately is reporting: it sends readings one by one over HTTP. */
 const reportingMs = 60_000
 
+const looks = { online: 'state ok', reporting: 'state ok ring', away: 'state off', offline: 'state off ring' } as const
+
+/** `for 3 min · connection lost`; nothing of a device that was never connected. */
+export function sinceAndWhy({ since, reason }: Presence, nowMs: number): string {
+  if (since === null) return ''
+  return withWhy(words.presence.lasting(duration(nowMs - since)), reason)
+}
+
+function withWhy(sentence: string, reason: string | undefined): string {
+  return reason === undefined ? sentence : `${sentence} · ${words.presence.reasons[reason] ?? reason}`
+}
+
 /** Shape, word and colour: never one of them alone. */
-export function State({ entry }: { entry: Pick<Entry, 'connected' | 'lastSeenAt'> }) {
+export function State({ entry }: { entry: Pick<Entry, 'presence' | 'lastSeenAt'> }) {
   const state = useComputed(() => {
-    if (entry.connected.value) return 'connected'
-    return now.value - (entry.lastSeenAt.value ?? 0) < reportingMs ? 'reporting' : 'offline'
+    const { at } = entry.presence.value
+    if (at === 'online') return at
+    return now.value - (entry.lastSeenAt.value ?? 0) < reportingMs ? 'reporting' : at
   })
-  const look = useComputed(() => ({ connected: 'state ok', reporting: 'state ok ring', offline: 'state off ring' })[state.value])
+  const look = useComputed(() => looks[state.value])
   const word = useComputed(() => words.state[state.value])
+  const title = useComputed(() => {
+    const { since, reason } = entry.presence.value
+    return since === null ? '' : withWhy(words.presence.since(exactTime(since)), reason)
+  })
   return (
-    <span class={look}>
+    <span class={look} title={title}>
       <i class="shape" />
       <span>{word}</span>
     </span>
