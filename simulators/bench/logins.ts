@@ -5,10 +5,10 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { ArgumentError } from '../arguments.ts'
 import { Histogram } from '../histogram.ts'
 import { type HubProcess, startHubProcess } from '../hub-process.ts'
 import { openAll, RawConnection } from './connection.ts'
+import { readCounts } from './counts.ts'
 import { type Credentials, connectPacket, mqttOpening } from './opening.ts'
 import { readCpu, settled } from './proc.ts'
 import { Ring } from './ring.ts'
@@ -44,7 +44,7 @@ export async function benchLogins(argv: readonly string[]): Promise<void> {
   }
   const folder = mkdtempSync(join(tmpdir(), 'mooring-bench-logins-'))
   const ports = ['--mqtt-port', '0', '--http-port', '0', '--mqtts-port', 'off', '--https-port', 'off']
-  const proxies = ['--trusted-proxy', '127.0.0.0/8'] // so that the storm can say where it comes from
+  const proxies = ['--trusted-proxy', '127.0.0.0/8', '--device-connections', 'off'] // so that the storm can say where it comes from
   const hub = await startHubProcess([...ports, ...proxies, '--data', folder, '--log-level', 'error'])
   try {
     const tokens = await makeTokens(hub, options.devices)
@@ -211,20 +211,6 @@ async function comeWrongly(port: number, at: number, from: number): Promise<void
 }
 
 function readLoginOptions(argv: readonly string[]): LoginOptions {
-  const options = { help: false, devices: 10_000, wrongPerSecond: 5000, addresses: 20, seconds: 10 }
-  for (let at = 0; at < argv.length; at++) {
-    const word = argv[at]!
-    const count = () => {
-      const value = Number(argv[++at])
-      if (!Number.isInteger(value) || value < 1) throw new ArgumentError(`${word} needs a whole number above 0 after it.`)
-      return value
-    }
-    if (word === '--help' || word === '-h') options.help = true
-    else if (word === '--devices') options.devices = count()
-    else if (word === '--wrong') options.wrongPerSecond = count()
-    else if (word === '--addresses') options.addresses = count()
-    else if (word === '--seconds') options.seconds = count()
-    else throw new ArgumentError(`There is no option ${word}; --help lists them.`)
-  }
-  return options
+  const flags = { devices: '--devices', wrongPerSecond: '--wrong', addresses: '--addresses', seconds: '--seconds' }
+  return readCounts(argv, flags, { devices: 10_000, wrongPerSecond: 5000, addresses: 20, seconds: 10 })
 }

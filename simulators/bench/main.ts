@@ -3,10 +3,12 @@ import { spawn } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { ArgumentError } from '../arguments.ts'
+import { benchCommands } from './commands.ts'
 import type { Held } from './idle.ts'
 import type { LoadOptions } from './load.ts'
 import { benchLogins } from './logins.ts'
 import type { Measured } from './measurement.ts'
+import { benchPresence } from './presence.ts'
 import { doorOf, isScenarioName, loadFor, type Scenario, type ScenarioName, scenarios } from './scenarios.ts'
 import { hasDoor, isServerName, missing, pinnedTo, type ServerName, servers, startServer } from './servers.ts'
 import { benchStore } from './store.ts'
@@ -31,6 +33,8 @@ try {
   const argv = process.argv.slice(2)
   if (argv[0] === 'store') await benchStore(argv.slice(1))
   else if (argv[0] === 'logins') await benchLogins(argv.slice(1))
+  else if (argv[0] === 'commands') await benchCommands(argv.slice(1))
+  else if (argv[0] === 'presence') await benchPresence(argv.slice(1))
   else await benchServers(readOptions(argv))
 } catch (error) {
   console.error(`bench: ${error instanceof Error ? error.message : error}`)

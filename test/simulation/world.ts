@@ -84,14 +84,18 @@ export class World {
     const wheel = new Wheel(clock)
     const retained = new Retained()
     for (const message of store.retainedAtStart) retained.set(message)
-    const devices = new Devices(new Map(), store.journal, clock, { onDeviceCreated: () => {} })
+    const devices = new Devices(new Map(), store.journal, clock, { onDeviceCreated: () => {}, onDeviceRemoved: () => {} })
     const router = new Router(new TopicTree(), retained, store.journal, devices, clock, metrics)
     const sessions = new Sessions(store, router, wheel, clock, metrics, {
       principalOf: () => anybody,
       maySurvive: () => true,
       onTakenOver: () => {},
       onOnline: () => {},
+      onSubscribed: () => {},
+      onEnded: () => {},
+      onAcknowledged: () => {},
       onAway: (session) => this.#left(session.clientId),
+      onExpired: () => {},
     })
     sessions.restore(store.sessionsAtStart)
     router.reroute(store.unroutedAtStart)
