@@ -109,7 +109,11 @@ describe('the checks', () => {
     ['hub/api/hub.ts', 'better-sqlite3', /only in hub\/store\/sqlite/],
     ['hub/mqtt/encode.ts', 'mqtt-packet', /only in hub\/mqtt\/codec\.ts/, true],
     ['hub/live/connection.ts', 'ws', /only in hub\/listen\/upgrade\.ts/],
-    ['hub/api/hub.ts', 'fastify', /only in hub\/listen\/http\.ts/],
+    ['hub/api/hub.ts', 'fastify', /only in hub\/listen\//],
+    ['hub/extend/calls.ts', 'ajv', /only in hub\/extend\/params\.ts/],
+    ['hub/extend/calls.ts', '../api/parts.ts', /one column/],
+    ['hub/extend/examples/firmware.ts', 'fastify', /imports mooring/],
+    ['hub/extend/calls.ts', 'mooring', /"dependencies"/],
     ['hub/api/hub.ts', 'mqtt', /"dependencies"/],
     ['hub/setup.mjs', 'esbuild', /before anything is installed/],
     ['hub/cli/export.ts', '../errors.ts', /talks HTTP/],
@@ -139,6 +143,8 @@ describe('the checks', () => {
     ['hub/mqtt/codec.ts', 'mqtt-packet'],
     ['hub/api/hub.ts', 'fastify', true],
     ['hub/listen/http.ts', 'fastify'],
+    ['hub/extend/examples/firmware.ts', 'mooring'],
+    ['hub/main.ts', './library.ts'],
     ['dashboard/src/api.ts', '../../devices/device.ts', true],
     ['dashboard/src/main.tsx', './style/main.css'],
     ['hub/setup.mjs', '../dashboard/build.mjs'],
@@ -154,6 +160,7 @@ describe('the checks', () => {
     assert.equal(withDefault('export default function x() {}'), 1)
     assert.equal(withDefault('const x = 1\nexport { x as default }'), 1)
     assert.equal(withDefault('// export default\nexport const defaultFile = 1'), 0)
+    assert.deepEqual(defaultExports({ path: 'hub/extend/examples/x.ts', text: 'export default extension()' }), [])
   })
 
   test('find version ranges and a lock file of another package.json', () => {

@@ -14,6 +14,8 @@ interface Block {
   readonly script: string
   /** The lines behind `#`, which are the output. */
   readonly output: readonly string[]
+  /** Those of them that come before it waits. */
+  readonly before: readonly string[]
   /** It waits for what a later block does, or for ever. */
   readonly isHeld: boolean
 }
@@ -34,12 +36,17 @@ function blocksOf(markdown: string): Block[] {
     const lines = indented.split('\n').map((line) => line.slice(4))
     const script = lines.join('\n')
     const output = lines.filter((line) => line.startsWith('# ')).map((line) => line.slice(2))
-    return { script, output, isHeld: /\/v1\/messages\?|wait=30/.test(script) }
+    const holding = lines.findIndex((line) => /\/v1\/messages\?|wait=30/.test(line))
+    const before = lines
+      .slice(0, Math.max(0, holding))
+      .filter((line) => line.startsWith('# '))
+      .map((line) => line.slice(2))
+    return { script, output, before, isHeld: holding !== -1 }
   })
 }
 
 /** `…` is anything in a line, and any lines when it stands alone. Empty lines do not count: answers of HTTP have no line feed at their end. */
-function expressionOf({ output, isHeld }: Block): RegExp {
+function expressionOf({ output, isHeld }: Pick<Block, 'output' | 'isHeld'>): RegExp {
   const lines = output.map((line) => (line === '…' ? '[^]*?' : line.split('…').map(escaped).join('[^\\n]*?')))
   return new RegExp(`^${lines.join('\\n*')}${isHeld ? '' : '\\n*$'}`)
 }
@@ -123,7 +130,8 @@ test('the blocks of the README work as they are printed', async (t) => {
     const shell = run(t, block, script, folder)
     if (block.isHeld) {
       held.push(shell)
-      await shell.until(/\S/) // it is being served
+      // All that comes before what it waits for, or the beginning of that: it is being served.
+      await shell.until(block.before.length === 0 ? /\S/ : expressionOf({ output: block.before, isHeld: true }))
       continue
     }
     assert.equal(await shell.end(), 0, `${script}\nprinted ${shell.printed()}`)
