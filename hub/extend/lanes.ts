@@ -1,6 +1,7 @@
 // What waits for a handler, device by device: one at a time of each, so that a slow handler holds up its own device and never another.
 import type { DeviceId } from '../../devices/device.ts'
 import { limits } from '../limits.ts'
+import { Slices } from '../slices.ts'
 
 interface Waiting<T> {
   readonly item: T
@@ -21,16 +22,13 @@ export interface WaitingBytes {
   bytes: number
 }
 
-/** How long the loop is held for what many devices have waiting. */
-const sliceMs = 5
-
 export class Lanes<T> {
   readonly #work: (item: T) => Promise<unknown>
   readonly #onDropped: (item: T) => void
   readonly #all: WaitingBytes
   readonly #lanes = new Map<DeviceId, Lane<T>>()
-  #line: Lane<T>[] = []
-  #nextSlice: NodeJS.Immediate | undefined = undefined
+  /** A whole fleet may have spoken in one turn. */
+  readonly #line = new Slices<Lane<T>>((lane) => this.#begin(lane))
 
   /** `work` never rejects. */
   constructor(all: WaitingBytes, work: (item: T) => Promise<unknown>, onDropped: (item: T) => void) {
@@ -62,9 +60,7 @@ export class Lanes<T> {
 
   /** What waits is let go of; what is under way goes on. */
   clear(): void {
-    clearImmediate(this.#nextSlice)
-    this.#nextSlice = undefined
-    this.#line = []
+    this.#line.clear()
     for (const lane of this.#lanes.values()) while (lane.waiting.length > 0) this.#take(lane, 0)
     this.#lanes.clear()
   }
@@ -85,19 +81,6 @@ export class Lanes<T> {
   #lineUp(lane: Lane<T>): void {
     lane.isBusy = true
     this.#line.push(lane)
-    this.#nextSlice ??= setImmediate(() => this.#slice())
-  }
-
-  /** A whole fleet may have spoken in one turn: between two slices the loop has its turn. */
-  #slice(): void {
-    this.#nextSlice = undefined
-    const startMs = performance.now()
-    const line = this.#line
-    this.#line = []
-    let done = 0
-    while (done < line.length && performance.now() - startMs < sliceMs) this.#begin(line[done++] as Lane<T>)
-    this.#line = [...line.slice(done), ...this.#line]
-    if (this.#line.length > 0) this.#nextSlice ??= setImmediate(() => this.#slice())
   }
 
   #begin(lane: Lane<T>): void {

@@ -89,6 +89,8 @@ export class Feed {
   readonly #watchers = new Map<DeviceId, Set<View>>()
   readonly #watchersOfAll = new Set<View>()
   #stopTicking: (() => void) | undefined = undefined
+  /** There while a view waits for its next frame to be due. */
+  #stopWaiting: (() => void) | undefined = undefined
 
   constructor(store: Store, clock: Clock, metrics: Metrics) {
     this.#store = store
@@ -117,6 +119,8 @@ export class Feed {
     if (this.#views.size > 0) return
     this.#stopTicking?.()
     this.#stopTicking = undefined
+    this.#stopWaiting?.()
+    this.#stopWaiting = undefined
   }
 
   /** Replaces what the viewer watches. */
@@ -187,10 +191,23 @@ export class Feed {
     for (const view of this.#views) this.#offer(view)
   }
 
-  /** Sends a frame when one is due and the viewer can take it; else what waits goes on waiting for the next tick. */
+  #tickIn(ms: number): void {
+    this.#stopWaiting ??= this.#clock.every(ms, () => {
+      this.#stopWaiting?.()
+      this.#stopWaiting = undefined
+      this.#tick()
+    })
+  }
+
+  /** Sends a frame when one is due and the viewer can take it; else as soon as it is, or the viewer has read more at a tick. */
   #offer(view: View): void {
     const nowMs = this.#clock.monotonic()
-    if (!view.hasNews || !view.viewer.writable || nowMs - view.lastFrameMs < limits.frameEveryMs) return
+    if (!view.hasNews || !view.viewer.writable) return
+    const waitMs = view.lastFrameMs + limits.frameEveryMs - nowMs
+    if (waitMs > 0) {
+      this.#tickIn(Math.ceil(waitMs))
+      return
+    }
     view.lastFrameMs = nowMs
     const frame: { -readonly [K in keyof Frame]: Frame[K] } = { is: 'frame', at: this.#clock.now() }
     if (view.changes.size > 0) frame.changes = take(view.changes)

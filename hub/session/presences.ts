@@ -6,6 +6,7 @@ import { presenceTopic } from '../../devices/topics.ts'
 import type { Clock } from '../clock.ts'
 import type { Devices } from '../routing/devices.ts'
 import type { Router } from '../routing/router.ts'
+import { Slices } from '../slices.ts'
 import { presenceGoesOn, type StoredPresence } from '../store/events.ts'
 import { type Journal, recordKinds } from '../store/store.ts'
 import type { Timed, Wheel } from '../wheel.ts'
@@ -27,8 +28,10 @@ export interface PresencesParts {
 /** A presence that does not change is written again this often: whoever asks for uptime looks back some days for the last word, not for years. */
 const againSeconds = 86_400
 
-/** How long the loop is held for what waits to be written, one of which takes some 10 µs. */
-const sliceMs = 5
+interface Written {
+  readonly id: DeviceId
+  readonly presence: Presence
+}
 
 export class Presences {
   readonly #parts: PresencesParts
@@ -38,10 +41,8 @@ export class Presences {
   readonly #remembered = new Map<DeviceId, Set<Session>>()
   /** Their connection was taken over, and the one that took it is not there yet, though it will be in this turn. */
   readonly #takenOver = new Set<DeviceId>()
-  /** What is still to be written, in its order. */
-  #waiting: { readonly id: DeviceId; readonly presence: Presence }[] = []
-  #written = 0
-  #nextSlice: NodeJS.Immediate | undefined = undefined
+  /** What is still to be written. */
+  readonly #unwritten = new Slices<Written>((one) => this.#write(one))
   /** Of devices that are online. */
   readonly #again = new Map<DeviceId, Timed>()
 
@@ -122,9 +123,7 @@ export class Presences {
 
   /** Writes all that waits; before the store is closed. */
   flush(): void {
-    clearImmediate(this.#nextSlice)
-    this.#nextSlice = undefined
-    this.#write(Number.POSITIVE_INFINITY)
+    this.#unwritten.flush()
   }
 
   #settle(id: DeviceId, atMs: number, why: EndReason | undefined): void {
@@ -143,29 +142,16 @@ export class Presences {
     if (presence.at === 'online') this.#sayAgain(id)
     else this.#sayNoMore(id)
     this.#parts.changed(id, presence)
-    this.#waiting.push({ id, presence })
-    this.#nextSlice ??= setImmediate(() => this.#writeSlice())
+    this.#unwritten.push({ id, presence })
   }
 
-  #writeSlice(): void {
-    this.#nextSlice = this.#write(performance.now() + sliceMs) ? undefined : setImmediate(() => this.#writeSlice())
-  }
-
-  /** False when the time was over before all was written. */
-  #write(untilMs: number): boolean {
+  #write({ id, presence }: Written): void {
     const { router, journal, devices } = this.#parts
-    for (; this.#written < this.#waiting.length; this.#written++) {
-      if (performance.now() >= untilMs) return false
-      const { id, presence } = this.#waiting[this.#written]!
-      if (!devices.has(id)) continue
-      const body = JSON.stringify(presence)
-      router.say(presenceTopic(id), body)
-      // Not read from the message: of a batch that fails the message is lost, and where the device stands is not.
-      journal.appendRecord(recordKinds.presence, devices.numberOf(id), '', body, true)
-    }
-    this.#waiting = []
-    this.#written = 0
-    return true
+    if (!devices.has(id)) return
+    const body = JSON.stringify(presence)
+    router.say(presenceTopic(id), body)
+    // Not read from the message: of a batch that fails the message is lost, and where the device stands is not.
+    journal.appendRecord(recordKinds.presence, devices.numberOf(id), '', body, true)
   }
 
   #sayAgain(id: DeviceId): void {

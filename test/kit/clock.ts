@@ -42,11 +42,14 @@ export class HandClock implements Clock {
 
   /** Lets time pass in steps of a second, ticking whoever is due in each. */
   advance(seconds: number): void {
-    for (let second = 0; second < seconds; second++) {
-      this.#nowMs += 1000
-      for (const ticking of [...this.#ticking]) {
-        for (; ticking.nextMs <= this.#nowMs && this.#ticking.has(ticking); ticking.nextMs += ticking.ms) ticking.tick()
-      }
+    for (let second = 0; second < seconds; second++) this.pass(1000)
+  }
+
+  /** The same at once. */
+  pass(ms: number): void {
+    this.#nowMs += ms
+    for (const ticking of [...this.#ticking]) {
+      for (; ticking.nextMs <= this.#nowMs && this.#ticking.has(ticking); ticking.nextMs += ticking.ms) ticking.tick()
     }
   }
 }

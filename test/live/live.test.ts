@@ -241,3 +241,19 @@ test('more changes than a frame holds come in the frames after it', () => {
     [limits.frameChanges, 10],
   )
 })
+
+test('a change that comes too soon after a frame goes out once the next one is due, not a tick later', () => {
+  const { clock, feed, change } = feedByHand()
+  const viewer = new SlowViewer()
+  feed.watch(feed.open(viewer), 'all')
+  clock.pass(limits.frameEveryMs / 2) // ticks and frames do not fall together
+  change('d', 'n', 1)
+  change('d', 'n', 2)
+  clock.pass(limits.frameEveryMs - 1)
+  assert.equal(viewer.frames.length, 1)
+  clock.pass(1)
+  assert.deepEqual(
+    viewer.frames.map(({ changes }) => changes?.values),
+    [[1], [2]],
+  )
+})
