@@ -1,7 +1,6 @@
 // `npm run bench -- logins`: what it costs a hub to find out who comes. A fleet that comes by tokens all at once; and storms of wrong passwords
 // while others publish and log in: from few addresses, and each from one of its own.
 import { mkdtempSync, rmSync } from 'node:fs'
-import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -9,7 +8,9 @@ import { Histogram } from '../histogram.ts'
 import { type HubProcess, startHubProcess } from '../hub-process.ts'
 import { openAll, RawConnection } from './connection.ts'
 import { readCounts } from './counts.ts'
-import { type Credentials, connectPacket, mqttOpening } from './opening.ts'
+import type { Guessed, GuessOptions } from './guess.ts'
+import { startLoad } from './load-process.ts'
+import { mqttOpening } from './opening.ts'
 import { readCpu, settled } from './proc.ts'
 import { Ring } from './ring.ts'
 
@@ -33,8 +34,8 @@ const publishersMax = 100
 const publishEveryMs = 100
 const loginEveryMs = 50
 const setUpAtATime = 32
-/** Fewer than a system holds for a server to accept: past it what is measured is that clients try again a second later. */
-const wrongAtATime = 400
+/** More than guesses. */
+const addressesThereAre = 1 << 24
 
 export async function benchLogins(argv: readonly string[]): Promise<void> {
   const options = readLoginOptions(argv)
@@ -53,7 +54,7 @@ export async function benchLogins(argv: readonly string[]): Promise<void> {
     for (const [name, perSecond, from] of [
       ['nobody else', 0, 1],
       [`wrong passwords from ${addresses} addresses`, wrongPerSecond, addresses],
-      ['wrong passwords, each from another address', wrongPerSecond, Number.POSITIVE_INFINITY],
+      ['wrong passwords, each from another address', wrongPerSecond, addressesThereAre],
     ] as const) {
       const { wrong, acks, logins, cores } = await others(hub, tokens, { seconds, perSecond, addresses: from })
       console.log(`${name}: ${Math.round(wrong / seconds)} refused a second, ${cores.toFixed(2)} cores`)
@@ -133,8 +134,10 @@ async function others(hub: HubProcess, tokens: readonly string[], { seconds, per
   const publishers = Math.min(publishersMax, tokens.length >> 1)
   const connections = await openAll(publishers, (index) => openingOf(hub, tokens, index), nameOf)
   const before = readCpu(hub.pid).seconds
-  const [wrong] = await Promise.all([
-    storm(hub, perSecond, addresses, until),
+  const guesses: GuessOptions = { mode: 'guess', port: hub.mqtt, perSecond, addresses, seconds, devices: tokens.length }
+  const guessing = perSecond === 0 ? Promise.resolve({ refused: 0 }) : (startLoad(guesses).outcome as Promise<Guessed>)
+  const [{ refused: wrong }] = await Promise.all([
+    guessing,
     logInAgainAndAgain(hub, tokens, publishers, logins, until),
     ...connections.map((connection, index) => publishUntil(connection, index, (index / publishers) * publishEveryMs, acks, until)),
   ])
@@ -179,35 +182,6 @@ async function logInAgainAndAgain(
     connection.close()
     await sleep(loginEveryMs)
   }
-}
-
-/** Resolves with how many were refused. */
-async function storm({ mqtt }: HubProcess, perSecond: number, addresses: number, until: number): Promise<number> {
-  let [sent, open, refused] = [0, 0, 0]
-  const beganAtMs = performance.now()
-  while (performance.now() < until && perSecond > 0) {
-    const due = ((performance.now() - beganAtMs) / 1000) * perSecond
-    for (; sent < due && open < wrongAtATime; sent++) {
-      open++
-      void comeWrongly(mqtt, sent, sent % addresses).then(() => {
-        open--
-        refused++
-      })
-    }
-    await sleep(2)
-  }
-  return refused
-}
-
-/** `from`: the number of its address, of which there are some 16 million. Over TCP all of them are this machine, in the words of a proxy none is. */
-async function comeWrongly(port: number, at: number, from: number): Promise<void> {
-  const address = `10.${(from >> 16) & 0xff}.${(from >> 8) & 0xff}.${from & 0xff}`
-  const socket = connect({ host: '127.0.0.1', port, noDelay: true })
-  socket.on('error', () => {}).resume()
-  const credentials: Credentials = { username: nameOf(at % 10_000), password: `guess-${at}` }
-  const header = Buffer.from(`PROXY TCP4 ${address} 127.0.0.1 40000 ${port}\r\n`)
-  socket.write(Buffer.concat([header, connectPacket(nameOf(at % 10_000), credentials)]))
-  await new Promise((resolve) => socket.once('close', resolve))
 }
 
 function readLoginOptions(argv: readonly string[]): LoginOptions {

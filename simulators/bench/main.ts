@@ -1,11 +1,9 @@
 // `npm run bench`: every scenario against every server, in rounds, and a table at the end. Everything stays on 127.0.0.1.
-import { spawn } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
-import { fileURLToPath } from 'node:url'
 import { ArgumentError } from '../arguments.ts'
 import { benchCommands } from './commands.ts'
 import type { Held } from './idle.ts'
-import type { LoadOptions } from './load.ts'
+import { startLoad } from './load-process.ts'
 import { benchLogins } from './logins.ts'
 import type { Measured } from './measurement.ts'
 import { benchPresence } from './presence.ts'
@@ -23,7 +21,6 @@ interface BenchOptions {
   readonly out: string
 }
 
-const loadPath = fileURLToPath(new URL('./load.ts', import.meta.url))
 const standardScenarios = (Object.keys(scenarios) as ScenarioName[]).filter((name) => name !== 'websocket-16')
 const standardServers: readonly ServerName[] = ['floor', 'hub', 'mosquitto', 'tornado']
 
@@ -95,29 +92,10 @@ async function runOnce(scenario: ScenarioName, name: ServerName, isQuick: boolea
   const server = await startServer(name, doorOf(scenario))
   try {
     const load = loadFor(scenario, server, isQuick)
-    return load && (await runLoad(load))
+    return load && ((await startLoad(load).outcome) as Measured | Held)
   } finally {
     await server.stop()
   }
-}
-
-/** The generator is a process of its own, so that its work is neither the bench's nor the server's. */
-async function runLoad(load: LoadOptions): Promise<Measured | Held> {
-  const [command, ...words] = [...pinnedTo(1), process.execPath, loadPath, JSON.stringify(load)]
-  const child = spawn(command!, words, { stdio: ['ignore', 'pipe', 'inherit'] })
-  const killOnExit = () => child.kill('SIGKILL')
-  process.once('exit', killOnExit)
-  let line = ''
-  child.stdout.setEncoding('utf8').on('data', (text: string) => {
-    line += text
-  })
-  const exit = await new Promise<number | null>((resolve, reject) => {
-    child.once('error', reject)
-    child.once('close', resolve)
-  })
-  process.off('exit', killOnExit)
-  if (line === '') throw new Error(`the load generator ended with ${exit} and said nothing.`)
-  return JSON.parse(line) as Measured | Held
 }
 
 function summary(outcome: Measured | Held): string {

@@ -1,15 +1,14 @@
 // `npm run bench -- presence`: how soon a dashboard sees a device come and go, and what it takes when all of them are lost at once.
-import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { Histogram } from '../histogram.ts'
 import { type HubProcess, startHubProcess } from '../hub-process.ts'
 import { RawConnection } from './connection.ts'
 import { readCounts } from './counts.ts'
 import type { IdleOptions } from './idle.ts'
+import { startLoad } from './load-process.ts'
 import { mqttOpening } from './opening.ts'
 import { readCpu, settled } from './proc.ts'
 
@@ -26,7 +25,6 @@ npm run bench -- presence [--devices 10000] [--changes 200]
 First one device comes and goes --changes times. Then --devices hold a connection each, from another process, and that process is killed:
 the time until the dashboard has seen the last one go, the longest that the hub's loop was late meanwhile, and its CPU.`
 
-const loadPath = fileURLToPath(new URL('./load.ts', import.meta.url))
 const withinMs = 60_000
 const setUpAtATime = 32
 /** Longer than all of it takes: the holders never end by themselves. */
@@ -155,9 +153,7 @@ async function comeAndGo({ mqtt }: HubProcess, page: Page, changes: number): Pro
 
 async function loseAll(hub: HubProcess, page: Page, devices: number): Promise<string> {
   const options: IdleOptions = { mode: 'idle', wire: 'mqtt', port: hub.mqtt, pid: hub.pid, connections: devices, holdSeconds }
-  const holder = spawn(process.execPath, [loadPath, JSON.stringify(options)], { stdio: ['ignore', 'ignore', 'inherit'] })
-  const killOnExit = () => holder.kill('SIGKILL')
-  process.once('exit', killOnExit)
+  const holder = startLoad(options).child
   await page.until(() => page.connected.size === devices, `${devices} devices come`)
   await settled(hub.pid)
   await page.nextFigures()
@@ -166,7 +162,6 @@ async function loseAll(hub: HubProcess, page: Page, devices: number): Promise<st
   holder.kill('SIGKILL')
   await page.until(() => page.connected.size === 0, `${devices} devices go`)
   const seconds = (performance.now() - beganAtMs) / 1000
-  process.off('exit', killOnExit)
   await page.nextFigures()
   await settled(hub.pid)
   const spent = readCpu(hub.pid).seconds - cpu
