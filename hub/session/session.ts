@@ -152,8 +152,9 @@ export class Session implements Timed, Member, Waiter {
     if (why !== undefined) this.#sessions.leaveToOwner(this) // a will is published when it is closed, and asked about then
     if (why !== undefined || this.principal.permissions === permissions) return why
     for (const filter of this.subscriptions.keys()) {
+      if (this.maySubscribe(filter)) continue
       // What a gateway has subscribed for its children sleeps while they are not its own: the others need not suffer for it.
-      if (!this.maySubscribe(filter) && permissions.mayItself(this.#ownFilter(filter)))
+      if (!permissions.isGateway || permissions.mayItself(this.#ownFilter(filter)))
         return new Refusal('not-allowed', { action: 'subscribe to', topic: filter })
     }
     return undefined

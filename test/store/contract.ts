@@ -379,11 +379,11 @@ export function storeContract(name: string, open: OpenStore): void {
     reading(store, 1, { ts: 4, values: { t: 4 } }) // late: not the newest
     for (let at = 10; at < 20; at += 1) reading(store, 1, { ts: at, values: { t: at } })
     await stored(store)
-    assert.deepEqual(await next(), { devices: ['pump-1'], metrics: ['t'], times: [19], values: [19] })
+    assert.deepEqual(await next(), { devices: ['pump-1'], metrics: ['t'], times: [19], values: [19], seqs: [store.journal.newestSeq] })
 
     store.watch({ all: true })
     reading(store, 2, { ts: 7, values: { u: 'x' } })
-    assert.deepEqual(await next(), { devices: ['pump-2'], metrics: ['u'], times: [7], values: ['x'] })
+    assert.deepEqual(await next(), { devices: ['pump-2'], metrics: ['u'], times: [7], values: ['x'], seqs: [store.journal.newestSeq] })
   })
 
   test(`${name}: what moved comes in bounded portions, and all of it`, async (t) => {
