@@ -186,16 +186,16 @@ export class MqttConnection implements PacketHandler, AcknowledgingConnection, W
     onPublish(this, publish)
   }
 
-  onPuback(packetId: number): void {
+  onPuback(packetId: number, reasonCode: number): void {
     this.#heard(packetType.puback)
-    this.session.finished(packetId, 'puback')
+    this.session.finished(packetId, 'puback', reasonCode)
   }
 
   onPubrec(packetId: number, reasonCode: number): void {
     this.#heard(packetType.pubrec)
     const { session } = this
     if (reasonCode >= 0x80) {
-      session.finished(packetId, 'pubrec')
+      session.finished(packetId, 'pubrec', reasonCode)
       return
     }
     // An identifier we do not know is released all the same, so that the peer can let go of it.  5: section 4.3.3, 0x92

@@ -35,8 +35,8 @@ export interface Meant {
   stored?(route: Route, message: Message): void
   /** False when it says nothing any more: then it is passed over, where it still waits for a client. Asked when it goes to a wire. */
   isWanted?(route: Route, message: Message): boolean
-  /** The client of this subscriber has said that it has it. */
-  acknowledged?(route: Route, message: Message, by: Subscriber): void
+  /** The client of this subscriber has said that it has it; from 0x80 on, that it does not take it.  5: section 3.4.2.1 */
+  acknowledged?(route: Route, message: Message, by: Subscriber, reasonCode: number): void
 }
 
 export interface Allowance {
@@ -221,10 +221,10 @@ export class Router implements Waiter {
   }
 
   /** The client of this subscriber has acknowledged a message of the hub's own. */
-  acknowledged(message: Message, by: Subscriber): void {
+  acknowledged(message: Message, by: Subscriber, reasonCode: number): void {
     if (!message.topic.startsWith('devices/')) return
     const route = this.#routeOnce(message.topic)
-    this.#meant.get(route.meaning.is)?.acknowledged?.(route, message, by)
+    this.#meant.get(route.meaning.is)?.acknowledged?.(route, message, by, reasonCode)
   }
 
   /** Not remembered: what the hub says itself goes by topics of one message each, a hundred thousand of them. */

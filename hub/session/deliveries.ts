@@ -168,21 +168,21 @@ export class Deliveries implements Waiter {
   }
 
   /** PUBACK, PUBCOMP, or a PUBREC that refuses: the delivery is over. */
-  finished(packetId: number, by: 'puback' | 'pubrec' | 'pubcomp'): void {
-    if (this.#isEarly(() => this.#finish(packetId, by))) return
-    this.#finish(packetId, by)
+  finished(packetId: number, by: 'puback' | 'pubrec' | 'pubcomp', reasonCode: number): void {
+    if (this.#isEarly(() => this.#finish(packetId, by, reasonCode))) return
+    this.#finish(packetId, by, reasonCode)
     this.flush()
   }
 
-  #finish(packetId: number, by: 'puback' | 'pubrec' | 'pubcomp'): void {
+  #finish(packetId: number, by: 'puback' | 'pubrec' | 'pubcomp', reasonCode: number): void {
     if (this.#inflight?.awaits(packetId) !== by) return // not even of one that waits for the disk: the client has not seen it
     const delivery = this.#inflight?.finish(packetId)
     if (delivery === undefined) return
     this.#recordEnd(delivery)
     const { from, seq } = delivery.message
-    if (from === undefined && seq !== 0 && by !== 'pubrec') {
-      this.#router.acknowledged(delivery.message, this.#session)
-      this.#sessions.acknowledged(this.#session, seq)
+    if (from === undefined && seq !== 0) {
+      this.#router.acknowledged(delivery.message, this.#session, reasonCode)
+      if (reasonCode < 0x80) this.#sessions.acknowledged(this.#session, seq)
     }
     if (this.#unsent.length > 0) this.#unsent = this.#unsent.filter((waiting) => waiting !== packetId)
   }

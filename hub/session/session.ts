@@ -309,8 +309,8 @@ export class Session implements Timed, Member, Waiter {
   }
 
   /** PUBACK, PUBCOMP, or a PUBREC that refuses: the delivery is over. */
-  finished(packetId: number, by: 'puback' | 'pubrec' | 'pubcomp'): void {
-    this.#deliveries?.finished(packetId, by)
+  finished(packetId: number, by: 'puback' | 'pubrec' | 'pubcomp', reasonCode = 0): void {
+    this.#deliveries?.finished(packetId, by, reasonCode)
   }
 
   /** PUBREC. False for an identifier that is not in use. */

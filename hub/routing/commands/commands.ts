@@ -69,6 +69,7 @@ export class Commands {
       onSent: (command) => this.#effects.watch(command),
       onGone: (command) => parts.onChange(command),
       onReceived: (command) => this.#received(command),
+      onRefused: (command, reasonCode) => this.#end(command, 'failed', `its client refused it with 0x${reasonCode.toString(16)}`),
     })
     router.means('command', this.dispatch.meant)
     const onReply = (command: Command, reply: Reply) => this.#onReply(command, reply)

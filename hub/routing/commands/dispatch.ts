@@ -25,6 +25,8 @@ export interface DispatchParts {
   onGone(command: Command): void
   /** Its device has acknowledged it. */
   onReceived(command: Command): void
+  /** None of those who had it takes it. */
+  onRefused(command: Command, reasonCode: number): void
 }
 
 export class Dispatch {
@@ -110,9 +112,12 @@ export class Dispatch {
         if (number === undefined || properties === undefined) return true
         return this.#parts.find(number) !== undefined || !Buffer.from(properties).includes(topic.replace('/commands/', '/replies/'))
       },
-      acknowledged: (_, { topic }, by) => {
+      acknowledged: (_, { topic }, by, reasonCode) => {
         const command = this.#parts.find(numberIn(topic) ?? 0)
-        if (command?.carriers.some(({ taker }) => taker === by) === true) this.#parts.onReceived(command)
+        if (command === undefined || !command.carriers.some(({ taker }) => taker === by)) return
+        if (reasonCode < 0x80) this.#parts.onReceived(command)
+        else if (command.carriers.length > 1) this.#drop(command, by as Taker)
+        else this.#parts.onRefused(command, reasonCode)
       },
     }
   }

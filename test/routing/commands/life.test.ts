@@ -51,13 +51,32 @@ test('it is received when the device has acknowledged it, not when somebody else
   assert.deepEqual(states(await reaches(hub, command, 'received')), ['queued', 'sent', 'received'])
 })
 
-test('at QoS 2 it is received with PUBCOMP; at QoS 0 only what the device says counts', async (t) => {
+test('a device that refuses it with a reason code has not received it: the command has failed', async (t) => {
+  const hub = await startHub(t)
+  await put(hub, 'pump-7')
+  const pump = await moor(t, hub, 'pump-7', 5)
+  pump.answers = false
+  await pump.subscribe(filter, { qos: 1 })
+  const answer = call(hub, 'pump-7', { name: 'stop' })
+  pump.acknowledge('puback', (await pump.next('publish')).messageId, 0x99)
+  const { command } = await answer
+  assert.deepEqual([command.state, command.reason], ['failed', 'its client refused it with 0x99'])
+  assert.deepEqual(states(command), ['queued', 'sent', 'failed'])
+
+  const taken = await send(hub, 'pump-7', { name: 'start' })
+  pump.acknowledge('puback', (await pump.next('publish')).messageId, 0x10) // no error: nobody else listens
+  await reaches(hub, taken, 'received')
+})
+
+test('who asks for QoS 2 gets it at QoS 1 and is heard; at QoS 0 only what the device says counts', async (t) => {
   const hub = await startHub(t)
   await put(hub, 'pump-7', 'pump-8')
   const [careful, careless] = [await moor(t, hub, 'pump-7'), await moor(t, hub, 'pump-8')]
   await careful.subscribe(filter, { qos: 2 })
   await careless.subscribe('devices/pump-8/commands/+')
-  await reaches(hub, await send(hub, 'pump-7', { name: 'stop' }), 'received')
+  const first = await send(hub, 'pump-7', { name: 'stop' })
+  assert.equal((await careful.next('publish')).qos, 1)
+  await reaches(hub, first, 'received')
   const second = await send(hub, 'pump-8', { name: 'stop' })
   const message = await careless.next('publish')
   await careless.settle()
