@@ -64,7 +64,7 @@ export class Commands {
     })
     const find = (number: number) => this.#open.get(number)
     this.dispatch = new Dispatch({
-      ...{ journal: store.journal, router, speakers, clock, find },
+      ...{ journal: store.journal, router, speakers, clock, wheel, find },
       record: (command, record, stays) => this.#record(command.device, record, stays),
       onSent: (command) => this.#effects.watch(command),
       onGone: (command) => parts.onChange(command),

@@ -6,6 +6,7 @@ import { commandTopic, replyTopic } from '../../../devices/topics.ts'
 import type { Clock } from '../../clock.ts'
 import type { CommandRecord } from '../../store/commands.ts'
 import type { Journal, Waiter } from '../../store/store.ts'
+import type { Timed, Wheel } from '../../wheel.ts'
 import type { Meant, Router } from '../router.ts'
 import { Carriage } from './carriage.ts'
 import type { Command } from './command.ts'
@@ -17,6 +18,7 @@ export interface DispatchParts {
   readonly router: Router
   readonly speakers: Speakers
   readonly clock: Clock
+  readonly wheel: Pick<Wheel, 'arm'>
   find(number: number): Command | undefined
   record(command: Command, record: CommandRecord, stays: boolean): void
   /** It goes to a wire in this turn. */
@@ -28,6 +30,9 @@ export interface DispatchParts {
   /** None of those who had it takes it. */
   onRefused(command: Command, reasonCode: number): void
 }
+
+/** After the disk has refused what was to be sent. */
+const againSeconds = 5
 
 export class Dispatch {
   readonly #parts: DispatchParts
@@ -180,6 +185,14 @@ export class Dispatch {
       if (command.attempts === 0) command.bulk?.ended()
       this.#carriage.letGo(command)
       this.#queues.get(command.device)?.wait(command)
+      this.#parts.wheel.arm(this.#again, againSeconds)
+    },
+  }
+
+  readonly #again: Timed = {
+    dueTick: 0,
+    onDue: () => {
+      for (const queue of this.#queues.values()) this.pump(queue)
     },
   }
 

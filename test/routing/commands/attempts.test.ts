@@ -1,11 +1,16 @@
 // How often a command is handed to a wire: what a session sends again by itself is no other attempt, what was lost is one more, up to a bound,
 // and the hub may be started anew in between.
 import assert from 'node:assert/strict'
+import { rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { limits, MiB } from '../../../hub/limits.ts'
+import { HandClock } from '../../kit/clock.ts'
 import { follow, jsonOf, overHttp1 } from '../../kit/events.ts'
 import { newFolder, startHub, type TestHub } from '../../kit/hub.ts'
 import { helloJson } from '../../kit/json.ts'
 import { moor, type TestClient } from '../../kit/mqtt.ts'
+import { mountTmpfs } from '../../store/kit.ts'
 import { call, idIn, look, put, reaches, reply, type Shown, send, states } from './kit.ts'
 
 const filter = 'devices/pump-7/commands/+'
@@ -218,4 +223,29 @@ test('over events it is received when the device says so, or goes on behind it',
   stream.answer.cut()
   await follow(t, url, { 'last-event-id': lastEventId })
   assert.equal((await reaches(hub, command, 'received')).attempts.made, 1)
+})
+
+test('what a full disk kept from being sent goes out by itself when there is room again', async (t) => {
+  const folder = newFolder(t)
+  if (!mountTmpfs(t, folder, limits.diskReserveBytes + 32 * MiB)) return
+  const clock = new HandClock()
+  const hub = await startHub(t, { data: folder }, clock)
+  await put(hub, 'pump-7')
+  const pump = await moor(t, hub, 'pump-7')
+  const { id } = await send(hub, 'pump-7', { name: 'stop' })
+  const ballast = join(folder, 'ballast')
+  assert.throws(() => writeFileSync(ballast, Buffer.alloc(limits.diskReserveBytes + 64 * MiB)), /ENOSPC/)
+  await pump.subscribe(filter, { qos: 1 })
+  while (hub.hub.store.figures().commitFailures === 0) await look(hub, { id })
+  rmSync(ballast)
+  assert.equal((await look(hub, { id })).state, 'queued')
+  const message = pump.next('publish')
+  let isThere = false
+  void message.then(() => (isThere = true))
+  while (!isThere) {
+    clock.advance(1)
+    await hub.get('/v1/devices/pump-7')
+  }
+  assert.equal(idIn(await message), id)
+  assert.deepEqual(states(await reaches(hub, { id }, 'received')), ['queued', 'sent', 'received'])
 })
