@@ -31,6 +31,9 @@ const standardBounds: CommandBounds = {
   days: limits.commandsKeptDays,
 }
 
+const stepped = `state = ?, trail = trail || ',' || ?, deadline_ms = coalesce(?, deadline_ms), attempts = coalesce(?, attempts),
+  held_by = coalesce(?, held_by), seq = coalesce(?, seq), bytes = bytes + ?`
+
 /** In the writer thread. */
 export class CommandRows implements RecordRows {
   readonly #sql
@@ -47,11 +50,12 @@ export class CommandRows implements RecordRows {
         SELECT @number, number, @bulk, @name, @key, @state, @deadlineMs, @attempts, @attemptsMax, @heldBy, @seq, @trail, @bytes
         FROM devices WHERE number = @device`),
       makeBody: db.prepare('INSERT INTO command_bodies (number, by, params, until) VALUES (?, ?, ?, ?)'),
-      step: db
-        .prepare<(string | number | null)[], number>(`
-          UPDATE commands SET state = ?, over_ms = ?, trail = trail || ',' || ?, deadline_ms = coalesce(?, deadline_ms),
-            attempts = coalesce(?, attempts), held_by = coalesce(?, held_by), seq = coalesce(?, seq), bytes = bytes + ?
-          WHERE number = ? AND over_ms IS NULL RETURNING bytes`)
+      // Apart: where over_ms is set, even to what it is, two indexes are written. 8 µs instead of 23.
+      goOn: db.prepare<(string | number | null)[]>(`UPDATE commands SET ${stepped} WHERE number = ? AND over_ms IS NULL`),
+      end: db
+        .prepare<(string | number | null)[], number>(
+          `UPDATE commands SET ${stepped}, over_ms = ? WHERE number = ? AND over_ms IS NULL RETURNING bytes`,
+        )
         .pluck(),
       result: db.prepare(`
         INSERT INTO command_bodies (number, result) SELECT number, ? FROM commands WHERE number = ?
@@ -116,11 +120,15 @@ export class CommandRows implements RecordRows {
   #step({ number, step, isOver, attempts, heldBy, seq, deadlineMs, result }: Stepped): void {
     const [state, atMs] = step
     const more = result?.length ?? 0
-    const columns = [deadlineMs ?? null, attempts ?? null, heldBy ?? null, seq ?? null]
-    const bytes = this.#sql.step.get(state, isOver ? atMs : null, JSON.stringify(step), ...columns, more, number)
-    if (bytes === undefined) return
+    const changed = [state, JSON.stringify(step), deadlineMs ?? null, attempts ?? null, heldBy ?? null, seq ?? null, more]
+    if (!isOver) {
+      const { changes } = this.#sql.goOn.run(...changed, number)
+      if (changes > 0 && result !== undefined) this.#sql.result.run(result, number)
+      return
+    }
+    const bytes = this.#sql.end.get(...changed, atMs, number)
+    if (bytes === undefined) return // it was over before
     if (result !== undefined) this.#sql.result.run(result, number)
-    if (!isOver) return
     this.#kept++
     this.#keptBytes += bytes
     this.#removeOldest(atMs)
