@@ -48,7 +48,7 @@ export type State =
   | { readonly is: 'closed'; readonly why: string }
 
 /** Reasons not to read from the wire; it is read again when none is left. */
-export const hold = { window: 1, backlog: 2, answers: 4, identity: 8 } as const
+export const hold = { window: 1, backlog: 2, answers: 4, identity: 8, doorstep: 16 } as const
 
 /** How long a peer may take to read our goodbye. */
 const farewellSeconds = 5
@@ -65,6 +65,8 @@ export class MqttConnection implements PacketHandler, AcknowledgingConnection, W
   #welcome: Buffer | undefined = undefined
   #holds = 0
   #closing = false
+  /** Of what it has said before it was let in. */
+  #waitingOnDoorstep = 0
   #lastHeardTick: number
   keepAliveSeconds = 0
   dueTick = 0
@@ -147,6 +149,22 @@ export class MqttConnection implements PacketHandler, AcknowledgingConnection, W
     if (this.#state.is === 'closed') return
     this.#lastHeardTick = this.engine.wheel.tick
     this.engine.metrics.bytesReceived += chunk.length
+    if (this.#state.is === 'connected' && this.#waitingOnDoorstep === 0) this.#read(chunk)
+    else {
+      this.holdReading(hold.doorstep)
+      this.#waitingOnDoorstep++
+      this.engine.doorstep.push({ connection: this, chunk })
+    }
+  }
+
+  /** Its turn has come. */
+  onDoorOpened(chunk: Buffer): void {
+    this.#waitingOnDoorstep--
+    if (this.#waitingOnDoorstep === 0) this.releaseReading(hold.doorstep)
+    if (this.#state.is !== 'closed') this.#read(chunk)
+  }
+
+  #read(chunk: Buffer): void {
     try {
       this.#reader.read(chunk)
     } catch (error) {

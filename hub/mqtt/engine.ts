@@ -10,6 +10,7 @@ import type { Metrics } from '../metrics.ts'
 import type { Router } from '../routing/router.ts'
 import type { Principal as SessionPrincipal } from '../session/principal.ts'
 import type { Sessions } from '../session/sessions.ts'
+import { Slices } from '../slices.ts'
 import type { Journal } from '../store/store.ts'
 import { Turn } from '../turn.ts'
 import type { Wheel } from '../wheel.ts'
@@ -41,6 +42,11 @@ export interface EngineParts {
   onRefused(failure: AuthenticationFailure): void
 }
 
+interface Arrival {
+  readonly connection: MqttConnection
+  readonly chunk: Buffer
+}
+
 export class Engine {
   readonly router: Router
   readonly sessions: Sessions
@@ -56,6 +62,8 @@ export class Engine {
   readonly newcomers: EngineParts['newcomers']
   readonly onRefused: EngineParts['onRefused']
   readonly turn = new Turn()
+  /** What those say who are not in yet, in the order in which it came: thousands who guess passwords hold up each other, and nobody else. */
+  readonly doorstep = new Slices<Arrival>(({ connection, chunk }) => connection.onDoorOpened(chunk))
   readonly connections = new Set<MqttConnection>()
 
   constructor(parts: EngineParts) {

@@ -37,7 +37,21 @@ const columns: readonly (readonly string[])[] = [
   ['store'],
 ]
 /** Modules on the top floor of hub/ that anyone below it may import. */
-const tables = ['config', 'kinds', 'retention', 'limits', 'errors', 'metrics', 'clock', 'wheel', 'turn', 'reconnect', 'version', 'schema']
+const tables = [
+  'config',
+  'kinds',
+  'retention',
+  'limits',
+  'errors',
+  'metrics',
+  'clock',
+  'wheel',
+  'turn',
+  'slices',
+  'reconnect',
+  'version',
+  'schema',
+]
 const partOfFile: Readonly<Record<string, string>> = { main: 'main', ready: 'main', library: 'main', maintenance: 'main', hub: 'hub' }
 const drawing = 'main → hub → listen → mqtt, json, api, live, sys, extend → access → session → routing → store → devices'
 
