@@ -43,6 +43,8 @@ export interface DeviceType {
   readonly others?: 'take' | 'refuse'
   /** How long points are kept, in the words of one rule: `raw 30d, minute 1y`. */
   readonly keep?: string
+  /** What its devices can be asked to do: of each command by name a JSON schema of its params, for whoever offers it. */
+  readonly commands?: { readonly [name: string]: object }
 }
 
 /** Bounds of a type; the hub's own table of limits has this shape. */
@@ -54,6 +56,7 @@ export interface DeviceTypeLimits {
   readonly metricUnitBytes: number
   readonly descriptionBytes: number
   readonly subscriptionsPerSession: number
+  readonly commandNameBytes: number
 }
 
 const rateMax = 1e9
@@ -67,7 +70,7 @@ export function readDeviceType(name: string, value: unknown, limits: DeviceTypeL
   if (!isDeviceType(name, limits) || name === '.' || name === '..')
     return `its name is 1 to ${limits.deviceTypeBytes} letters, digits or . _ : @ -`
   if (!isObject(value)) return 'a type is a JSON object'
-  const { name: said = name, description, role, limits: rates, children, metrics, others, keep, ...foreign } = value
+  const { name: said = name, description, role, limits: rates, children, metrics, others, keep, commands, ...foreign } = value
   const [stranger] = Object.keys(foreign)
   if (stranger !== undefined) return `a type has no member ${JSON.stringify(stranger.slice(0, 64))}`
   if (said !== name) return `it is called ${name}, and says another name`
@@ -76,7 +79,10 @@ export function readDeviceType(name: string, value: unknown, limits: DeviceTypeL
   if (role !== undefined && !(typeof role === 'string' && role !== '')) return 'its role is the name of a role'
   if (children !== undefined && children !== 'registered' && children !== 'new') return 'children is registered or new'
   if (keep !== undefined && typeof keep !== 'string') return 'keep is text, such as "raw 30d, minute 1y"'
-  const why = (rates === undefined ? undefined : whyNotRates(rates, limits)) ?? whyNotMetrics(metrics, others, limits)
+  const why =
+    (rates === undefined ? undefined : whyNotRates(rates, limits)) ??
+    whyNotMetrics(metrics, others, limits) ??
+    whyNotCommands(commands, limits)
   if (why !== undefined) return why
   if (encoder.encode(JSON.stringify(value)).length > limits.deviceTypeDocumentBytes)
     return `as JSON it has more than ${limits.deviceTypeDocumentBytes} bytes (limits.deviceTypeDocumentBytes)`
@@ -92,6 +98,17 @@ function whyNotRates(rates: unknown, { subscriptionsPerSession }: DeviceTypeLimi
       if (!(Number.isInteger(value) && (value as number) >= 0 && (value as number) <= subscriptionsPerSession))
         return `subscriptions is a number from 0 to ${subscriptionsPerSession} (limits.subscriptionsPerSession)`
     } else if (!(typeof value === 'number' && value > 0 && value <= rateMax)) return `${name} is a number above 0`
+  }
+  return undefined
+}
+
+/** A schema is for people and pages: a device itself says what it takes, so that the hub refuses nothing by it. */
+function whyNotCommands(commands: unknown, { commandNameBytes }: DeviceTypeLimits): string | undefined {
+  if (commands === undefined) return undefined
+  if (!isObject(commands)) return 'commands is an object with a JSON schema for each command'
+  for (const [name, schema] of Object.entries(commands)) {
+    if (name === '' || !isText(name, commandNameBytes)) return `a command is called by 1 to ${commandNameBytes} bytes of text`
+    if (!isObject(schema)) return `the command ${shown(name)} has a JSON schema of its params, an object`
   }
   return undefined
 }

@@ -252,7 +252,11 @@ export async function startHub({ settings, log, clock = systemClock, extensions:
     admission.assertRoom(connections())
   }
   const figures = new FiguresEverySecond(
-    { store, router, devices, sessions, metrics, clock, connections, connected: () => presences.online },
+    {
+      ...{ store, router, devices, sessions, metrics, clock, connections },
+      connected: () => presences.online,
+      commandsWaiting: () => commands.count,
+    },
     (now) => feed.onFigures(now),
   )
   const { sysIntervalSeconds } = settings

@@ -103,6 +103,8 @@ export interface Figures {
   readonly messagesPerSecond: number
   readonly deliveriesPerSecond: number
   readonly commitsPerSecond: number
+  /** Commands that are not over. */
+  readonly commandsWaiting: number
   readonly lastCommitMs: number
   readonly backlogBytes: number
   /** The longest the loop was late by in the last second. */

@@ -4,7 +4,7 @@ import { type CommandWanted, commandIdOf, commandNumberOf, commandStates, isOver
 import type { DeviceId } from '../../devices/device.ts'
 import { Refusal } from '../errors.ts'
 import { limits } from '../limits.ts'
-import { anything, array, boolean, either, integer, number, object, optional, orNull, string } from '../schema.ts'
+import { anything, array, boolean, either, integer, mapOf, number, object, optional, orNull, string } from '../schema.ts'
 import type { Principal } from '../session/principal.ts'
 import type { StoredCommand } from '../store/commands.ts'
 import { actorOf } from './credentials.ts'
@@ -34,6 +34,8 @@ const commandSchema = object({
   late: orNull(object({ status: string(), at: unixMs }), { description: 'A reply that came when it was over; it changes nothing' }),
 })
 
+const countsSchema = mapOf(integer())
+
 const makeDescription = [
   'The body is `{"name":"stop","params":{"speed":0}}` and, if wished, `expiresInSeconds` (a day), `attempts` (3; 1 is at most once), `key` (older ones',
   'with it that are not sent yet give way), and `until`: `{"metric":"speed","below":1}` or `{"reported":"valve.open","equals":true}` with above,',
@@ -47,6 +49,7 @@ const listQuery = object({
   ...selectedDevices,
   state: optional(either([stateSchema, array(stateSchema)], { description: 'May repeat' })),
   bulk: optional(string({ description: 'The id of a bulk' })),
+  name: optional(either([string(), array(string())], { description: 'Of commands; may repeat' })),
   before: optional(string({ description: 'Commands older than this one; take `next` of the page before' })),
   limit: integer({ minimum: 1, maximum: limits.pageCommands, default: 100 }),
 })
@@ -55,6 +58,7 @@ interface ListQuery extends DevicesAsked {
   readonly device?: OneOrMore
   readonly state?: OneOrMore
   readonly bulk?: string
+  readonly name?: OneOrMore
   readonly before?: string
   readonly limit: number
 }
@@ -113,13 +117,15 @@ export function commandRoutes(app: FastifyInstance, { commands, store, access }:
       },
     },
     async (request) => {
-      const { device, state, bulk, before, limit, type, tag, group } = request.query as ListQuery
+      const { device, state, bulk, name, before, limit, type, tag, group } = request.query as ListQuery
       const devices = listOf(device)
+      const names = listOf(name)
       const states = listOf(state) as StoredCommand['state'][] | undefined
       const found = await store.commands.page({
         ...devicesSelected({ type, tag, group }, access.groups),
         ...(devices === undefined ? {} : { devices }),
         ...(states === undefined ? {} : { states }),
+        ...(names === undefined ? {} : { names }),
         ...(bulk === undefined ? {} : { bulk: numberIn(bulk, 'bulk') }),
         ...(before === undefined ? {} : { before: numberIn(before, 'before') }),
         limit,
@@ -129,6 +135,19 @@ export function commandRoutes(app: FastifyInstance, { commands, store, access }:
         next: found.length === limit ? commandIdOf(found.at(-1)!.number) : null,
       }
     },
+  )
+
+  app.get(
+    '/v1/commands/counts',
+    {
+      schema: {
+        summary: 'How many commands are in each state',
+        description: '`open`: of those that are not over. `over`: of those that were over since then, as far as they are kept.',
+        querystring: object({ since: number({ minimum: 0, description: 'Unix ms' }) }),
+        response: { 200: object({ open: countsSchema, over: countsSchema }), 400: problemSchema },
+      },
+    },
+    (request) => store.commands.counts((request.query as { since: number }).since),
   )
 
   app.get(

@@ -3,7 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import type { DeviceId } from '../../devices/device.ts'
 import { type DeviceType, metricTypes } from '../../devices/device-type.ts'
 import { Refusal } from '../errors.ts'
-import { array, integer, mapOf, number, object, optional, orNull, string } from '../schema.ts'
+import { anything, array, integer, mapOf, number, object, optional, orNull, string } from '../schema.ts'
 import { actorOf } from './credentials.ts'
 import { type ApiParts, jsonIn, problemSchema } from './parts.ts'
 
@@ -17,6 +17,7 @@ const ruleSchema = object({
 })
 
 const metricsSchema = mapOf(ruleSchema, { description: 'By name' })
+const commandsSchema = mapOf(mapOf(anything), { description: 'JSON schemas of their params, by name' })
 const othersSchema = string({ enum: ['take', 'refuse'], description: 'What happens to metrics that are not named' })
 
 const typeSchema = object({
@@ -36,6 +37,7 @@ const typeSchema = object({
   metrics: optional(metricsSchema),
   others: optional(othersSchema),
   keep: optional(string()),
+  commands: optional(commandsSchema),
 })
 
 /** What holds for one device, by its type or as for all. */
@@ -51,6 +53,7 @@ export const holdsSchema = object({
   metrics: orNull(metricsSchema, { description: 'null: whatever it sends is taken' }),
   others: othersSchema,
   keep: orNull(string(), { description: 'null: as the setting `keep` says' }),
+  commands: orNull(commandsSchema, { description: 'What it can be asked to do; null: nothing is said of that' }),
 })
 
 const putDescription = [
@@ -63,6 +66,7 @@ const putDescription = [
   '`raw 30d, minute 1y`, before any rule of the setting; `children`, of gateways: `registered` for the devices they were given, `new` for those as',
   'well that nobody has heard of, which are theirs from their first message on. All of it holds at once, for devices that are connected too; points that are older',
   'than `keep` says are let go of within seconds. Points that were stored before stay as they were filed, under the rule of that time.',
+  '`commands`: what devices of the type can be asked to do, a JSON schema of the params by the name of each; pages offer them, nothing is refused by them.',
 ].join(' ')
 
 const typeParameters = object({ name: string({ description: 'As `type` of a device' }) })
@@ -115,7 +119,7 @@ export function typeRoutes(app: FastifyInstance, { access, store }: ApiParts): v
 
 /** As `holdsSchema` has it. */
 export function holdsFor(device: DeviceId, { access: { types } }: ApiParts): object {
-  const { metrics = null, others = 'take', keep = null } = types.of(device) ?? {}
+  const { metrics = null, others = 'take', keep = null, commands = null } = types.of(device) ?? {}
   const { messagesPerSecond = null, bytesPerSecond = null, savedMs } = types.ratesOf(`device/${device}`)
   const { messagesPerSecond: connectionsPerSecond } = types.connectionsOf(device)
   const connectionsPerMinute = connectionsPerSecond === undefined ? null : connectionsPerSecond * 60
@@ -123,6 +127,6 @@ export function holdsFor(device: DeviceId, { access: { types } }: ApiParts): obj
   return {
     role: types.roleOf(device),
     limits: { messagesPerSecond, bytesPerSecond, burstSeconds: savedMs / 1000, connectionsPerMinute, subscriptions },
-    ...{ metrics, others, keep },
+    ...{ metrics, others, keep, commands },
   }
 }

@@ -51,12 +51,16 @@ const changeDescription = [
   'The answer comes once it is on disk. A device that is not on record is not made by this.',
 ].join(' ')
 
+/** A person reads them, every few seconds; a session may have ten times as many. */
+const subscriptionsTold = 100
+
 const connectionSchema = object({
   clientId: string(),
   transport: string(),
   address: string(),
   sinceMs: number(),
   keepAliveSeconds: number({ description: 'After one and a half times this silence it counts as gone; 0 for no such bound' }),
+  subscriptions: array(string(), { description: `Its topic filters, at most ${subscriptionsTold} of them` }),
 })
 
 const freshnessSchema = mapOf(
@@ -219,10 +223,11 @@ async function answerOf(device: Device, parts: ApiParts): Promise<object> {
   }
 }
 
-function connectionOf({ clientId, presence }: Session): object[] {
+function connectionOf({ clientId, presence, subscriptions }: Session): object[] {
   if (presence.at !== 'online') return []
   const { transport, address, keepAliveSeconds } = presence.connection
-  return [{ clientId, transport, address, sinceMs: presence.sinceMs, keepAliveSeconds }]
+  const filters = [...subscriptions.keys()].slice(0, subscriptionsTold)
+  return [{ clientId, transport, address, sinceMs: presence.sinceMs, keepAliveSeconds, subscriptions: filters }]
 }
 
 /** Before it is on record. Errors: `gateway-invalid`. */

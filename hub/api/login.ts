@@ -23,6 +23,7 @@ const meProperties = {
       devices: boolean({ description: 'Read what all devices say' }),
       hub: boolean({ description: 'Read what the hub says of itself' }),
       publish: boolean({ description: 'Publish to all devices' }),
+      command: boolean({ description: 'Say what all devices are to do and to be' }),
       admin: boolean({ description: 'Administer the hub' }),
     },
     { description: 'What a page may offer; the hub asks again when something is done' },
@@ -101,6 +102,7 @@ export function loginRoutes(app: FastifyInstance, { access, clock }: ApiParts): 
         devices: permissions.maySubscribe('devices/+/#'),
         hub: permissions.maySubscribe('$SYS/#'),
         publish: permissions.may('publish', 'devices/x/telemetry'),
+        command: permissions.may('command', 'devices/x'),
         admin: permissions.may('admin', 'hub'),
       }
       const { is, name, role, until = null } = identity

@@ -44,6 +44,7 @@ export const needs: Readonly<Record<string, Need>> = {
   'POST /v1/devices/:id/commands': 'command',
   'GET /v1/commands': 'devices',
   'POST /v1/commands': 'free',
+  'GET /v1/commands/counts': 'every',
   'GET /v1/commands/:command': 'free',
   'DELETE /v1/commands/:command': 'free',
   'GET /v1/bulks': 'every',

@@ -53,7 +53,8 @@ export class LiveConnection implements Viewer {
 
   onText(text: string): void {
     try {
-      this.#feed.watch(this.#view, watchedIn(text))
+      const { devices, commands } = wishIn(text)
+      this.#feed.watch(this.#view, devices, commands)
     } catch (error) {
       if (!(error instanceof Refusal)) throw error
       this.#wire.close(error.row.ws, error.message)
@@ -65,7 +66,8 @@ export class LiveConnection implements Viewer {
   }
 }
 
-function watchedIn(text: string): ReadonlySet<string> {
+/** `commands`: the steps of all commands, whatever their devices. */
+function wishIn(text: string): { readonly devices: ReadonlySet<string>; readonly commands: boolean } {
   let message: unknown
   try {
     message = JSON.parse(text)
@@ -82,5 +84,5 @@ function watchedIn(text: string): ReadonlySet<string> {
   if (devices.length > limits.watchedDevices) {
     throw new Refusal('watch-invalid', { detail: `at most ${limits.watchedDevices} devices (limits.watchedDevices)` })
   }
-  return new Set(devices)
+  return { devices: new Set(devices), commands: 'commands' in message && message.commands === 'all' }
 }

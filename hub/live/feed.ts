@@ -88,6 +88,8 @@ export class Feed {
   /** Who watches a device by name, so that a change looks up its viewers and not the other way round. */
   readonly #watchers = new Map<DeviceId, Set<View>>()
   readonly #watchersOfAll = new Set<View>()
+  /** They hear of the commands of all devices, watched or not. */
+  readonly #hearersOfCommands = new Set<View>()
   #stopTicking: (() => void) | undefined = undefined
   /** There while a view waits for its next frame to be due. */
   #stopWaiting: (() => void) | undefined = undefined
@@ -124,8 +126,9 @@ export class Feed {
   }
 
   /** Replaces what the viewer watches. */
-  watch(view: View, watched: ReadonlySet<DeviceId> | 'all'): void {
+  watch(view: View, watched: ReadonlySet<DeviceId> | 'all', allCommands = false): void {
     this.#unwatch(view)
+    if (allCommands) this.#hearersOfCommands.add(view)
     view.watched = watched
     view.changes.clear()
     view.commands.clear()
@@ -154,11 +157,11 @@ export class Feed {
     }
   }
 
-  /** To those who watch its device. */
+  /** To those who watch its device, or all commands. */
   onCommand(command: Command): void {
     if (this.#views.size === 0) return
-    const watchers = [...this.#watchersOfAll, ...(this.#watchers.get(command.device) ?? [])]
-    if (watchers.length === 0) return
+    const watchers = new Set([...this.#watchersOfAll, ...this.#hearersOfCommands, ...(this.#watchers.get(command.device) ?? [])])
+    if (watchers.size === 0) return
     const change = commandChange(command)
     for (const view of watchers) {
       view.commands.set(change.id, change)
@@ -232,6 +235,7 @@ export class Feed {
 
   #unwatch(view: View): void {
     this.#watchersOfAll.delete(view)
+    this.#hearersOfCommands.delete(view)
     if (view.watched === 'all') return
     for (const id of view.watched) {
       const watchers = this.#watchers.get(id)

@@ -16,6 +16,7 @@ export interface FiguresParts {
   readonly clock: Clock
   connections(): number
   connected(): number
+  commandsWaiting(): number
 }
 
 export class FiguresEverySecond {
@@ -39,7 +40,7 @@ export class FiguresEverySecond {
   }
 
   now(): Figures {
-    const { store, router, devices, sessions, connections, connected } = this.#parts
+    const { store, router, devices, sessions, connections, connected, commandsWaiting } = this.#parts
     const { lastCommitMs, backlogBytes, points } = store.figures()
     return {
       devices: devices.count,
@@ -50,6 +51,7 @@ export class FiguresEverySecond {
       retained: router.retained.count,
       dropped: this.#parts.metrics.messagesDropped,
       ...this.#rates,
+      commandsWaiting: commandsWaiting(),
       lastCommitMs,
       backlogBytes,
       points,

@@ -84,9 +84,16 @@ export interface CommandQuery extends Pick<Selection, 'type' | 'tags' | 'where'>
   readonly devices?: readonly DeviceId[]
   readonly states?: readonly CommandState[]
   readonly bulk?: number
+  readonly names?: readonly string[]
   /** Older than this one. */
   readonly before?: number
   readonly limit: number
+}
+
+/** How many are in each state: of those that are not over, and of those that were over since then. */
+export interface CommandCounts {
+  readonly open: { readonly [state in CommandState]?: number }
+  readonly over: { readonly [state in CommandState]?: number }
 }
 
 export interface CommandStore {
@@ -95,6 +102,7 @@ export interface CommandStore {
   /** The largest number on record; 0 for none. */
   newest(): Promise<number>
   find(number: number): Promise<StoredCommand | undefined>
+  counts(sinceMs: number): Promise<CommandCounts>
   /** The newest first. */
   page(query: CommandQuery): Promise<readonly StoredCommand[]>
   bulk(number: number): Promise<StoredBulk | undefined>

@@ -33,14 +33,17 @@ test('a type is made, listed, shown with its devices, and removed once no device
   await ask(hub, 'POST', '/v1/devices', { id: 'pump-1', type: 'pump' })
   const standard = (await shown(hub, 'pump-1')).holds
   assert.deepEqual([standard['role'], standard['metrics'], standard['others'], standard['keep']], ['device', null, 'take', null])
+  assert.equal(standard['commands'], null)
+  const commands = { 'set-speed': { type: 'object', properties: { rpm: { type: 'integer' } }, required: ['rpm'] } }
   const keep = 'raw 30d, minute 1y'
-  const made = await ask(hub, 'PUT', '/v1/types/pump', { ...pump, keep, limits: { messagesPerSecond: 5, burstSeconds: 2 } })
+  const made = await ask(hub, 'PUT', '/v1/types/pump', { ...pump, keep, commands, limits: { messagesPerSecond: 5, burstSeconds: 2 } })
   assert.deepEqual((await hub.get('/v1/types')) as object, { types: [made] })
   assert.deepEqual((await shown(hub, 'pump-1')).holds, {
     role: 'device',
     limits: { messagesPerSecond: 5, bytesPerSecond: 4 * 1024 * 1024, burstSeconds: 2, connectionsPerMinute: 60, subscriptions: 1000 },
     ...pump,
     keep,
+    commands,
   })
   const inUse = await fetch(`${hub.url}/v1/types/pump`, { method: 'DELETE' })
   const { code, detail } = (await inUse.json()) as { code: string; detail: string }

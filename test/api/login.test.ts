@@ -51,7 +51,7 @@ describe('the set-up', () => {
     assert.equal(status, 200)
     assert.equal(headers.get('cache-control'), 'no-store')
     const { until, ...me } = body
-    const may = { devices: true, hub: true, publish: true, admin: true }
+    const may = { devices: true, hub: true, publish: true, command: true, admin: true }
     assert.deepEqual(me, { is: 'user', name: 'ada', role: 'admin', secondFactor: false, recoveryCodes: null, may })
     assert.ok(Math.abs(Number(until) - Date.now() - 30 * 86_400_000) < 60_000)
     assert.deepEqual(code(await new BrowserLike(hub.url).ask('GET', '/v1/me')), [401, 'login-needed'])
@@ -121,7 +121,13 @@ describe('logging in', () => {
     const val = await newUser(ada, 'val', 'viewer')
     assert.equal((await val.ask('GET', '/v1/devices')).status, 200)
     assert.equal((await val.ask('GET', '/v1/hub')).status, 200)
-    assert.deepEqual((await val.ask('GET', '/v1/me')).body['may'], { devices: true, hub: true, publish: false, admin: false })
+    assert.deepEqual((await val.ask('GET', '/v1/me')).body['may'], {
+      devices: true,
+      hub: true,
+      publish: false,
+      command: false,
+      admin: false,
+    })
     for (const [method, path] of [
       ['GET', '/v1/users'],
       ['POST', '/v1/users'],

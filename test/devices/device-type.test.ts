@@ -25,6 +25,9 @@ test('a type is refused with a clause that says what it can be', () => {
     [{ metrics: { on: { type: 'boolean', max: 1 } } }, /^the metric on has min and max, which are for numbers and integers$/],
     [{ metrics: { '': number } }, /^a metric is called by 1 to 128 bytes of text$/],
     [{ metrics: Object.fromEntries(Array.from({ length: 1001 }, (_, at) => [`m${at}`, number])) }, /\(limits\.metricsPerDevice\)$/],
+    [{ commands: [] }, /^commands is an object with a JSON schema for each command$/],
+    [{ commands: { '': {} } }, /^a command is called by 1 to \d+ bytes of text$/],
+    [{ commands: { stop: true } }, /^the command stop has a JSON schema of its params, an object$/],
     [{ description: 'x'.repeat(257) }, /\(limits\.descriptionBytes\)$/],
     [{ metrics: Object.fromEntries(Array.from({ length: 900 }, (_, at) => [`${'m'.repeat(99)}${at}`, number])) }, /DocumentBytes\)$/],
   ]

@@ -60,6 +60,11 @@ export class LiveViewer {
     this.closed = new Promise((resolve) => socket.addEventListener('close', resolve))
   }
 
+  /** Besides, every command, whatever its device. */
+  hearCommands(...devices: string[]): void {
+    this.socket.send(JSON.stringify({ is: 'watch', devices, commands: 'all' }))
+  }
+
   watch(...devices: string[]): void {
     this.socket.send(JSON.stringify({ is: 'watch', devices }))
   }

@@ -59,6 +59,32 @@ test('a thousand readings become the newest one, ten times a second', async (t) 
   }
 })
 
+test('commands of every device are told to who asks for all of them, until it does no more', async (t) => {
+  const hub = await startHub(t)
+  const viewer = await openLive(t, hub)
+  const ask = (id: string, name: string) => hub.post(`/v1/devices/${id}/commands`, { name })
+  for (const id of ['pump-1', 'pump-2']) await hub.post(`/v1/devices/${id}/telemetry`, '{"n":1}')
+  const told = (name: string) => viewer.frames.next(({ commands }) => commands?.some((one) => one.name === name) ?? false, name)
+  /** What it watches is in force once a value of it has come. */
+  const heard = async (n: number) => {
+    await hub.post('/v1/devices/pump-2/telemetry', { n })
+    await viewer.nextValue('pump-2', 'n')
+  }
+  viewer.hearCommands('pump-2')
+  await heard(2)
+  await ask('pump-1', 'stop')
+  const { commands } = await told('stop')
+  assert.deepEqual([commands?.[0]?.device, commands?.[0]?.state], ['pump-1', 'queued'])
+  viewer.watch('pump-2')
+  await heard(3)
+  await ask('pump-1', 'not for who watches another')
+  await ask('pump-2', 'start')
+  assert.deepEqual(
+    (await told('start')).commands?.map(({ device }) => device),
+    ['pump-2'],
+  )
+})
+
 test('figures come every second', async (t) => {
   const hub = await startHub(t)
   const viewer = await openLive(t, hub)

@@ -3,7 +3,7 @@ import type { Database } from 'better-sqlite3'
 import type { Step } from '../../../devices/commands.ts'
 import type { Condition } from '../../../devices/condition.ts'
 import { limits } from '../../limits.ts'
-import type { CommandQuery, CommandRecord, StoredBulk, StoredCommand } from '../commands.ts'
+import type { CommandCounts, CommandQuery, CommandRecord, StoredBulk, StoredCommand } from '../commands.ts'
 import type { FrameCursor } from './frame.ts'
 import { deviceCondition } from './query/selections.ts'
 import type { RecordRows } from './record-rows.ts'
@@ -192,6 +192,8 @@ export class CommandReader {
       bulk: db.prepare<[number], BulkRow>(`SELECT ${bulkColumns} FROM bulks WHERE number = ?`),
       bulks: db.prepare<[], BulkRow>(`SELECT ${bulkColumns} FROM bulks ORDER BY number DESC`),
       counts: db.prepare<[number], [string, number]>('SELECT state, count(*) FROM commands WHERE bulk = ? GROUP BY state').raw(),
+      countsOpen: db.prepare<[], [string, number]>('SELECT state, count(*) FROM commands WHERE over_ms IS NULL GROUP BY state').raw(),
+      countsOver: db.prepare<[number], [string, number]>('SELECT state, count(*) FROM commands WHERE over_ms >= ? GROUP BY state').raw(),
     }
   }
 
@@ -208,11 +210,16 @@ export class CommandReader {
     return row && commandOf(row)
   }
 
-  page({ states, bulk, before = Number.MAX_SAFE_INTEGER, limit, ...asked }: CommandQuery): StoredCommand[] {
+  counts(sinceMs: number): CommandCounts {
+    return { open: Object.fromEntries(this.#sql.countsOpen.all()), over: Object.fromEntries(this.#sql.countsOver.all(sinceMs)) }
+  }
+
+  page({ states, bulk, names, before = Number.MAX_SAFE_INTEGER, limit, ...asked }: CommandQuery): StoredCommand[] {
     const { sql, values } = deviceCondition(asked)
     const conditions: [sql: string, value: string | number][] = [['commands.number < ?', before]]
     if (states !== undefined) conditions.push(['commands.state IN (SELECT value FROM json_each(?))', JSON.stringify(states)])
     if (bulk !== undefined) conditions.push(['commands.bulk = ?', bulk])
+    if (names !== undefined) conditions.push(['commands.name IN (SELECT value FROM json_each(?))', JSON.stringify(names)])
     const where = conditions.map(([condition]) => condition).join(' AND ')
     return this.#db
       .prepare<(string | number)[], CommandRow>(`SELECT ${columns} WHERE ${where} AND ${sql} ORDER BY commands.number DESC LIMIT ?`)

@@ -362,6 +362,7 @@ function commandsBy(reader: Thread<ReaderFunctions>): CommandStore {
     newest: () => reader.call('newestCommand', []),
     find: (number) => reader.call('command', [number]),
     page: (query) => reader.call('commands', [query]),
+    counts: (sinceMs) => reader.call('commandCounts', [sinceMs]),
     bulk: (number) => reader.call('bulk', [number]),
     bulks: () => reader.call('bulks', []),
   }

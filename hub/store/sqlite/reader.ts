@@ -6,7 +6,7 @@ import type { Device, DeviceId, Latest, Tags } from '../../../devices/device.ts'
 import type { Metadata } from '../../../devices/metadata.ts'
 import { neverConnected, type Presence } from '../../../devices/presence.ts'
 import type { AccessRecord, AuditQuery } from '../access.ts'
-import type { CommandQuery, StoredBulk, StoredCommand } from '../commands.ts'
+import type { CommandCounts, CommandQuery, StoredBulk, StoredCommand } from '../commands.ts'
 import type { DeviceEvent, EventQuery, StoredPresence } from '../events.ts'
 import type { DeviceQuery, PastPage, PastQuery, StoredDelivery } from '../store.ts'
 import type { DesiredState, Twin, TwinDifference, TwinInList, TwinState, TwinSteps, Twins } from '../twins.ts'
@@ -49,6 +49,7 @@ export interface ReaderFunctions {
   newestCommand(): number
   command(number: number): StoredCommand | undefined
   commands(query: CommandQuery): StoredCommand[]
+  commandCounts(sinceMs: number): CommandCounts
   bulk(number: number): StoredBulk | undefined
   bulks(): StoredBulk[]
   close(): void
@@ -199,6 +200,7 @@ serve({
   newestCommand: () => opened().commands.newest(),
   command: (number) => opened().commands.find(number),
   commands: (query) => opened().commands.page(query),
+  commandCounts: (sinceMs) => opened().commands.counts(sinceMs),
   bulk: (number) => opened().commands.bulk(number),
   bulks: () => opened().commands.bulks(),
   close: () => opened().close(),

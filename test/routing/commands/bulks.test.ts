@@ -6,7 +6,7 @@ import { recordKinds } from '../../../hub/store/store.ts'
 import { HandClock } from '../../kit/clock.ts'
 import { newFolder, startHub, type TestHub } from '../../kit/hub.ts'
 import { moor, type TestClient } from '../../kit/mqtt.ts'
-import { idIn, put, reaches, reply, type Shown } from './kit.ts'
+import { cancel, idIn, put, reaches, reply, type Shown, send } from './kit.ts'
 
 interface Bulk {
   readonly id: string
@@ -35,6 +35,22 @@ async function fleet(t: TestContext, hub: TestHub, count: number): Promise<TestC
 }
 
 const names = (count: number) => Array.from({ length: count }, (_, n) => `pump-${n}`)
+
+test('commands are counted by their states, and listed by name', async (t) => {
+  const hub = await startHub(t)
+  await put(hub, ...names(3))
+  await sendAll(hub, { devices: names(3), name: 'update' })
+  const stop = await send(hub, 'pump-0', { name: 'stop' })
+  await cancel(hub, stop)
+  const counts = (since: number) => hub.get(`/v1/commands/counts?since=${since}`)
+  assert.deepEqual(await counts(0), { open: { queued: 3 }, over: { cancelled: 1 } })
+  assert.deepEqual(await counts(Date.now() + 60_000), { open: { queued: 3 }, over: {} })
+  const { commands } = (await hub.get('/v1/commands?name=stop&name=start')) as { commands: Shown[] }
+  assert.deepEqual(
+    commands.map(({ id }) => id),
+    [stop.id],
+  )
+})
 
 test('so many targets are under way at a time, and each that ends lets another go', async (t) => {
   const hub = await startHub(t)
