@@ -50,6 +50,7 @@ export interface Figures {
   readonly messagesPerSecond: number
   readonly deliveriesPerSecond: number
   readonly commitsPerSecond: number
+  readonly commandsWaiting: number
   readonly lastCommitMs: number
   readonly backlogBytes: number
   readonly loopDelayMs: number
@@ -82,7 +83,7 @@ export interface Me {
   readonly role: string
   /** How many are left; null without a second factor. */
   readonly recoveryCodes: number | null
-  readonly may: { readonly devices: boolean; readonly hub: boolean; readonly publish: boolean; readonly admin: boolean }
+  readonly may: Readonly<Record<'devices' | 'hub' | 'publish' | 'command' | 'admin', boolean>>
 }
 
 /** A second factor on its way: its secret in base32, and a QR code of it. */
@@ -171,12 +172,12 @@ export function endSecondFactor(password: string, code: string): Promise<unknown
 /** Told when the hub answers 401: whoever was logged in is not any more. */
 export const onLoggedOut: { call: () => void } = { call: () => {} }
 
-function get<Answer>(path: string, signal: AbortSignal = never): Promise<Answer> {
+export function get<Answer>(path: string, signal: AbortSignal = never): Promise<Answer> {
   return ask<Answer>(path, {}, signal)
 }
 
-function send<Answer>(method: string, path: string, body: object): Promise<Answer> {
-  return ask<Answer>(path, { method, body: JSON.stringify(body) })
+export function send<Answer>(method: string, path: string, body: object, headers: Record<string, string> = {}): Promise<Answer> {
+  return ask<Answer>(path, { method, body: JSON.stringify(body), headers })
 }
 
 async function ask<Answer>(path: string, how: RequestInit, signal: AbortSignal = never): Promise<Answer> {
@@ -184,7 +185,7 @@ async function ask<Answer>(path: string, how: RequestInit, signal: AbortSignal =
   let body: unknown
   try {
     const within = AbortSignal.any([signal, AbortSignal.timeout(answerWithinMs)])
-    response = await fetch(path, { ...how, headers: { accept: 'application/json' }, signal: within })
+    response = await fetch(path, { ...how, headers: { accept: 'application/json', ...how.headers }, signal: within })
     body = await response.json().catch(() => null)
   } catch (cause) {
     if (signal.aborted) throw signal.reason // nobody waits for it any more: not a problem

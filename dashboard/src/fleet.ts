@@ -1,7 +1,7 @@
 // The devices this page knows: read in pages from the hub, then kept by the live socket. One signal per value, so that a
 // reading that comes in writes one text node and renders nothing.
 import { batch, type Signal, signal } from '@preact/signals'
-import type { Latest, MetricValue } from '../../devices/device.ts'
+import type { Latest, MetricValue, Tags } from '../../devices/device.ts'
 import type { Presence } from '../../devices/presence.ts'
 import { type ListedDevice, loadDevice, loadDevices } from './api.ts'
 import type { Frame } from './live.ts'
@@ -10,6 +10,8 @@ export interface Entry {
   readonly id: string
   readonly createdAt: number
   readonly name: Signal<string>
+  readonly type: Signal<string | null>
+  readonly tags: Signal<Tags>
   readonly connected: Signal<boolean>
   readonly presence: Signal<Presence>
   readonly lastSeenAt: Signal<number | null>
@@ -22,6 +24,7 @@ export interface Entry {
   heardInFrame: number
 }
 
+const noTags: Tags = {}
 const pageDevices = 1_000
 /** More are not held by a page; the filter then asks the hub. */
 const heldMax = 20_000
@@ -35,6 +38,8 @@ export class Fleet {
   readonly list = signal<readonly Entry[]>([])
   /** Counts up whenever the list, a name or a state changed: what a filter or an order depends on. */
   readonly version = signal(0)
+  /** Counts up whenever a type or a tag changed, or a device came or left. */
+  readonly described = signal(0)
   /** Devices on record at the hub, null before the first answer. */
   readonly total = signal<number | null>(null)
   readonly connected = signal(0)
@@ -106,6 +111,20 @@ export class Fleet {
     return this.#entries.get(device.id)!
   }
 
+  /** They are deleted at the hub. */
+  forget(deviceIds: Iterable<string>): void {
+    batch(() => {
+      for (const id of deviceIds) {
+        const entry = this.#entries.get(id)
+        if (entry === undefined) continue
+        this.#entries.delete(id)
+        if (entry.connected.peek()) this.connected.value -= 1
+        if (this.total.peek() !== null) this.total.value! -= 1
+      }
+      this.#publish(true)
+    })
+  }
+
   /** Call inside a `batch`. */
   onFrame(frame: Frame): void {
     this.#frames += 1
@@ -133,6 +152,7 @@ export class Fleet {
     for (const device of devices) {
       const entry = this.#entries.get(device.id) ?? this.#add(device.id, device.createdAt)
       if (entry.heardInFrame <= frame) this.#setState(entry, device.name, device)
+      this.#describe(entry, device)
       if ((device.lastSeenAt ?? 0) > (entry.lastSeenAt.peek() ?? 0)) entry.lastSeenAt.value = device.lastSeenAt
       const isFirst = entry.latest.size === 0
       for (const [metric, { at, value }] of Object.entries(device.latest)) this.#setLatest(entry, metric, at, value)
@@ -146,6 +166,8 @@ export class Fleet {
       id,
       createdAt,
       name: signal(id),
+      type: signal<string | null>(null),
+      tags: signal<Tags>(noTags),
       connected: signal(false),
       presence: signal<Presence>({ at: 'offline', since: null }),
       lastSeenAt: signal<number | null>(null),
@@ -161,12 +183,25 @@ export class Fleet {
 
   #setState(entry: Entry, name: string, { connected, presence }: Pick<ListedDevice, 'connected' | 'presence'>): void {
     const before = entry.presence.peek()
-    if (before.since !== presence.since || before.at !== presence.at) entry.presence.value = presence
+    if (before.since !== presence.since || before.at !== presence.at) {
+      entry.presence.value = presence
+      this.version.value += 1
+    }
     if (entry.name.peek() === name && entry.connected.peek() === connected) return
     if (entry.connected.peek() !== connected) this.connected.value += connected ? 1 : -1
     entry.name.value = name
     entry.connected.value = connected
     this.version.value += 1
+  }
+
+  #describe(entry: Entry, { name, type, tags }: ListedDevice): void {
+    const isNew = entry.type.peek() !== type || !sameTags(entry.tags.peek(), tags)
+    if (!isNew && entry.name.peek() === name) return
+    entry.name.value = name
+    entry.type.value = type
+    entry.tags.value = tags
+    this.version.value += 1
+    this.described.value += 1
   }
 
   #setLatest(entry: Entry, metric: string, at: number, value: MetricValue): void {
@@ -194,7 +229,13 @@ export class Fleet {
     this.list.value = [...this.#entries.values()].sort((a, b) => (a.id < b.id ? -1 : 1))
     if ((this.total.peek() ?? 0) < this.#entries.size) this.total.value = this.#entries.size
     this.version.value += 1
+    this.described.value += 1
   }
+}
+
+function sameTags(a: Tags, b: Tags): boolean {
+  const names = Object.keys(a)
+  return names.length === Object.keys(b).length && names.every((name) => a[name] === b[name])
 }
 
 /** Numbers before texts when one message brought them all: they say more in one cell. */

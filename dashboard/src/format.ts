@@ -104,6 +104,11 @@ export function momentIn(atMs: number, spanMs: number): string {
   return (spanMs > 12 * hourMs ? secondOfDay : toSecond).format(atMs)
 }
 
+/** To the millisecond, for what comes fast: 12:03:01.204. */
+export function clockTime(atMs: number): string {
+  return `${toSecond.format(atMs)}.${String(Math.floor(atMs) % secondMs).padStart(3, '0')}`
+}
+
 export function dateTime(atMs: number): string {
   return minuteOfYear.format(atMs)
 }

@@ -1,4 +1,5 @@
 // The live socket: says what this page watches, hands on what the hub sends, comes back by itself when it is lost.
+import type { CommandState } from '../../devices/commands.ts'
 import type { MetricValue } from '../../devices/device.ts'
 import type { Presence } from '../../devices/presence.ts'
 import type { Durability, Figures } from './api.ts'
@@ -25,12 +26,26 @@ export interface DeviceNews {
   readonly createdAt?: number
 }
 
+/** A command, and the newest step of its life. */
+export interface CommandNews {
+  readonly id: string
+  readonly device: string
+  readonly name: string
+  readonly bulk?: string
+  readonly state: CommandState
+  readonly at: number
+  readonly reason?: string
+  readonly result?: unknown
+}
+
 export interface Frame {
   readonly is: 'frame'
   readonly at: number
   readonly changes?: Changes
   /** Devices that were created (`createdAt` says when) or that came or went. */
   readonly devices?: readonly DeviceNews[]
+  /** Of watched devices, or of all where all are asked for. */
+  readonly commands?: readonly CommandNews[]
   readonly figures?: Figures
 }
 
@@ -67,6 +82,7 @@ export class Live {
   #state: LiveState = { is: 'connecting' }
   #socket: WebSocket | null = null
   #watched: readonly string[] = []
+  #hearsCommands = false
   #heardMs = 0
   #attempt = 0
   #retryTimer = 0
@@ -92,6 +108,12 @@ export class Live {
   /** Replaces what is watched; the hub sends values of nothing else. */
   watch(deviceIds: readonly string[]): void {
     this.#watched = deviceIds.slice(0, watchedMax)
+    this.#sendWatch()
+  }
+
+  /** Whether commands of every device are told, watched or not. */
+  hearCommands(every: boolean): void {
+    this.#hearsCommands = every
     this.#sendWatch()
   }
 
@@ -166,7 +188,9 @@ export class Live {
 
   #sendWatch(): void {
     if (this.#state.is !== 'live' || this.#socket?.readyState !== WebSocket.OPEN) return
-    this.#socket.send(JSON.stringify({ is: 'watch', devices: document.hidden ? [] : this.#watched }))
+    const devices = document.hidden ? [] : this.#watched
+    const commands = this.#hearsCommands && !document.hidden ? 'all' : undefined
+    this.#socket.send(JSON.stringify({ is: 'watch', devices, commands }))
   }
 
   #become(next: LiveState): void {

@@ -4,20 +4,27 @@ import './locale.ts' // first: see there
 import { effect } from '@preact/signals'
 import { render } from 'preact'
 import { startMe, viewer } from './me.ts'
-import { AccountPage } from './pages/account.tsx'
-import { DevicePage } from './pages/device.tsx'
 import { DevicesPage } from './pages/devices.tsx'
-import { HubPage } from './pages/hub.tsx'
 import { LoginPage } from './pages/login.tsx'
+import { OverviewPage } from './pages/overview.tsx'
 import { SetupPage } from './pages/setup.tsx'
 import { Bands } from './parts/bands.tsx'
+import { fetched } from './parts/fetched.tsx'
 import { KeysDialog, startKeys } from './parts/keys.tsx'
 import { Rail } from './parts/rail.tsx'
 import { startTheme } from './parts/theme.ts'
+import { startPulse } from './pulse.ts'
 import { type Route, route, startRouter } from './router.ts'
 import { stale, startLive } from './state.ts'
 import { words } from './words.ts'
 import './style/main.css'
+
+// What is looked at first, and what comes with it, is there at once.
+const AccountPage = fetched(async () => (await import('./pages/account.tsx')).AccountPage)
+const CommandsPage = fetched(async () => (await import('./pages/commands.tsx')).CommandsPage)
+const DevicePage = fetched(async () => (await import('./pages/device.tsx')).DevicePage)
+const HubPage = fetched(async () => (await import('./pages/hub.tsx')).HubPage)
+const MessagesPage = fetched(async () => (await import('./pages/messages.tsx')).MessagesPage)
 
 function App() {
   const { value } = viewer
@@ -43,10 +50,16 @@ function App() {
 
 function Page({ shown }: { shown: Route }) {
   switch (shown.page) {
+    case 'overview':
+      return <OverviewPage />
     case 'devices':
       return <DevicesPage />
     case 'device':
       return <DevicePage key={shown.deviceId} deviceId={shown.deviceId} />
+    case 'messages':
+      return <MessagesPage />
+    case 'commands':
+      return <CommandsPage />
     case 'hub':
       return <HubPage />
     case 'account':
@@ -71,10 +84,16 @@ function NothingPage({ path }: { path: string }) {
 
 function titleOf(shown: Route): string {
   switch (shown.page) {
+    case 'overview':
+      return words.overview.title
     case 'devices':
       return words.devices.title
     case 'device':
       return shown.deviceId
+    case 'messages':
+      return words.nav.messages
+    case 'commands':
+      return words.nav.commands
     case 'hub':
       return words.hub.title
     case 'account':
@@ -97,6 +116,7 @@ if (route.value.page !== 'setup') {
   if (viewer.value.is === 'in') {
     startKeys()
     startLive()
+    startPulse()
     // The keyboard belongs to the page from the start: it scrolls, and Tab begins with its content.
     requestAnimationFrame(() => document.querySelector('main')?.focus({ preventScroll: true }))
   }

@@ -2,14 +2,17 @@
 import { signal } from '@preact/signals'
 
 export type Route =
+  | { readonly page: 'overview' }
   | { readonly page: 'devices' }
   | { readonly page: 'device'; readonly deviceId: string }
+  | { readonly page: 'messages' }
+  | { readonly page: 'commands' }
   | { readonly page: 'hub' }
   | { readonly page: 'account' }
   | { readonly page: 'setup' }
   | { readonly page: 'nothing'; readonly path: string }
 
-export const route = signal<Route>({ page: 'devices' })
+export const route = signal<Route>({ page: 'overview' })
 
 /** The part after `?`: the filter, the order, the time range. */
 export const query = signal<URLSearchParams>(new URLSearchParams())
@@ -24,7 +27,10 @@ export function routeOf(path: string): Route {
     }
   }
   if (second !== undefined && second !== '') return { page: 'nothing', path }
-  if (first === '' || first === 'devices') return { page: 'devices' }
+  if (first === '') return { page: 'overview' }
+  if (first === 'devices') return { page: 'devices' }
+  if (first === 'messages') return { page: 'messages' }
+  if (first === 'commands') return { page: 'commands' }
   if (first === 'hub') return { page: 'hub' }
   if (first === 'account') return { page: 'account' }
   if (first === 'setup') return { page: 'setup' }

@@ -2,7 +2,7 @@
 import { batch, computed, signal } from '@preact/signals'
 import type { Durability, Figures } from './api.ts'
 import { Fleet } from './fleet.ts'
-import { type Changes, type Frame, Live, type LiveState } from './live.ts'
+import { type Changes, type CommandNews, type Frame, Live, type LiveState } from './live.ts'
 
 export const fleet = new Fleet()
 export const liveState = signal<LiveState>({ is: 'connecting' })
@@ -24,9 +24,11 @@ export const stale = computed(() => liveState.value.is === 'lost')
 export const waiting = signal(0)
 
 type ChangesListener = (changes: Changes, frameAtMs: number) => void
+type CommandsListener = (news: readonly CommandNews[]) => void
 
 const waitForSocketMs = 300
 const changesListeners = new Set<ChangesListener>()
+const commandsListeners = new Set<CommandsListener>()
 let hubVersion: string | null = null
 let clockAheadMs = 0
 let arrived: Frame[] = []
@@ -78,6 +80,17 @@ export function onChanges(listener: ChangesListener): () => void {
   return () => changesListeners.delete(listener)
 }
 
+/** Calls `listener` once per frame with the newest steps of commands of watched devices, or of all. */
+export function onCommands(listener: CommandsListener): () => void {
+  commandsListeners.add(listener)
+  return () => commandsListeners.delete(listener)
+}
+
+/** Whether commands of every device are told, watched or not. */
+export function hearCommands(every: boolean): void {
+  live.hearCommands(every)
+}
+
 export function hubNow(): number {
   return Date.now() + clockAheadMs
 }
@@ -106,7 +119,8 @@ function show(): void {
       }
     }
   })
-  for (const { changes, at } of frames) {
+  for (const { changes, commands, at } of frames) {
+    if (commands !== undefined) for (const listener of commandsListeners) listener(commands)
     if (changes !== undefined) for (const listener of changesListeners) listener(changes, at)
   }
 }

@@ -1,4 +1,5 @@
 // Every sentence and label of the dashboard, in English. A translation is another object of this shape.
+import { overviewWords } from './words/overview.ts'
 
 const plural = (n: number, text: string, one: string, many: string): string => `${text} ${n === 1 ? one : many}`
 
@@ -11,11 +12,15 @@ export const words = {
 
   nav: {
     label: 'Pages',
+    overview: 'Overview',
     devices: 'Devices',
+    messages: 'Messages',
+    commands: 'Commands',
     hub: 'Hub',
     keys: 'Keys',
     account: (name: string, role: string) => `Account of ${name}, ${role}`,
   },
+  overview: overviewWords,
   theme: { label: 'Theme', system: 'System', light: 'Light', dark: 'Dark' },
 
   login: {
@@ -110,21 +115,18 @@ export const words = {
   devices: {
     title: 'Devices',
     sentence: (connected: string, known: number, knownText: string, rate: string) =>
-      `${connected} of ${plural(known, knownText, 'device', 'devices')} connected · ${rate} messages/s`,
+      `${connected} of ${plural(known, knownText, 'device', 'devices')} online · ${rate} messages/s`,
     reading: 'Reading the list of devices …',
     none: 'No device has been heard yet',
     filter: 'Filter',
-    filterHint: 'Filter by id or name; is:connected, is:offline',
     shown: (n: number, text: string) => plural(n, text, 'device', 'devices'),
     partOfFleet: (held: string, all: string) => `The first ${held} of ${all} devices; the filter searches all of them.`,
     noMatch: (filter: string) => `No device matches “${filter}”.`,
     clear: 'Clear the filter',
-    columns: { state: 'State', device: 'Device', values: 'Newest values', seen: 'Last seen' },
-    sortBy: (column: string) => `Sort by ${column.toLowerCase()}`,
     table: 'Devices of this hub',
   },
 
-  state: { online: 'Connected', reporting: 'Reporting', away: 'Away', offline: 'Offline' },
+  state: { online: 'Online', reporting: 'Reporting', away: 'Away', offline: 'Offline' },
 
   presence: {
     since: (time: string) => `Since ${time}`,
@@ -259,10 +261,18 @@ export const words = {
       ['j  k', 'Next and previous row'],
       ['Enter', 'Open the row'],
       ['Esc', 'Leave the filter'],
+      ...overviewWords.keys,
+      ['Space', 'Pause the messages'],
+      ['p', 'Compare a message with the previous'],
+      ['x', 'Compare two messages'],
       ['t', 'Time range of the charts'],
       ['[  ]', 'Earlier and later'],
       ['+  -', 'Zoom in and out'],
+      ['c', 'Type a command'],
+      ['g o', 'Overview'],
       ['g d', 'Devices'],
+      ['g m', 'Messages'],
+      ['g c', 'Commands'],
       ['g h', 'Hub'],
       ['g a', 'Account'],
       ['?', 'This list'],

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type Entry, Fleet, newestMetrics } from '../../dashboard/src/fleet.ts'
 import { backoffMs } from '../../dashboard/src/live.ts'
-import { held, matches, parseFilter, sorted } from '../../dashboard/src/order.ts'
+import { held, parseSort, sorted } from '../../dashboard/src/order.ts'
 import { spanOf } from '../../dashboard/src/parts/window.ts'
 
 function fleetOf(...ids: string[]): Fleet {
@@ -68,25 +68,16 @@ test('a device that comes or goes says since when and why', () => {
   assert.equal(fleet.connected.value, 0)
 })
 
-test('a filter asks for every word, and for a state', () => {
-  const [boiler, pump] = fleetOf('Boiler-1', 'pump-1').list.value as [Entry, Entry]
-  assert.ok(matches(boiler, parseFilter('  BOIL 1 ')))
-  assert.ok(!matches(boiler, parseFilter('boil pump')))
-  assert.ok(matches(boiler, parseFilter('is:connected')))
-  assert.ok(matches(pump, parseFilter('is:offline pump')))
-  assert.ok(!matches(pump, parseFilter('is:connected pump')))
-  assert.deepEqual(parseFilter('is: is:off i'), { words: ['i'], connected: false })
-})
-
 test('the table can be in order of id, state or time', () => {
   const fleet = fleetOf('a', 'b', 'c')
   const { list } = fleet
   for (const [at, id] of ['a', 'b', 'c'].entries()) {
     fleet.onFrame({ is: 'frame', at: 100 * at, changes: { devices: [id], metrics: ['n'], times: [1], values: [1] } })
   }
-  assert.deepEqual(idsOf(sorted(list.value, 'device')), ['a', 'b', 'c'])
-  assert.deepEqual(idsOf(sorted(list.value, 'state')), ['a', 'c', 'b'])
-  assert.deepEqual(idsOf(sorted(list.value, 'seen')), ['c', 'b', 'a'])
+  assert.deepEqual(idsOf(sorted(list.value, parseSort(null))), ['a', 'b', 'c'])
+  assert.deepEqual(idsOf(sorted(list.value, parseSort('state'))), ['a', 'c', 'b'])
+  assert.deepEqual(idsOf(sorted(list.value, parseSort('seen'))), ['c', 'b', 'a'])
+  assert.deepEqual(idsOf(sorted(list.value, parseSort('-seen'))), ['a', 'b', 'c'])
 })
 
 test('while the order is held no row moves: the new come last', () => {

@@ -126,7 +126,7 @@ test('login and set-up in both themes, wide and narrow: labels, contrast, no sid
   const token = hub.hub.setUpToken as string
   const ada = await firstAdmin(hub)
   await ada.ask('POST', '/v1/devices/pump-7/telemetry', { pressure: 3.25 })
-  await inEveryLook(t, hub.url, async ({ page, theme, photograph }) => {
+  await inEveryLook(t, `${hub.url}/devices`, async ({ page, theme, photograph }) => {
     await logIn(page, 'ada', 'wrong wrong wrong')
     await page.getByRole('alert').getByText(/./).waitFor()
     await photograph('login')

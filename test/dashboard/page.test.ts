@@ -13,7 +13,7 @@ const telemetry = (id: string) => `/v1/devices/${id}/telemetry`
 
 test('the empty page shows lines to paste and turns into the table with the first message', async (t) => {
   const hub = await startHub(t)
-  const { page, complaints } = await openPage(t, hub.url)
+  const { page, complaints } = await openPage(t, `${hub.url}/devices`)
   const lines = page.locator('.paste code')
   await lines.filter({ hasText: 'mosquitto_pub' }).waitFor()
   assert.match(await lines.nth(0).innerText(), new RegExp(`^mosquitto_pub -h \\S+ -p ${hub.mqttPort} -t devices/boiler-1/telemetry -q 1`))
@@ -29,7 +29,7 @@ test('the empty page shows lines to paste and turns into the table with the firs
 test('a value published over HTTP changes its cell without a reload', async (t) => {
   const hub = await startHub(t)
   await hub.post(telemetry('boiler-1'), { temperature: 20 })
-  const { page, complaints } = await openPage(t, hub.url)
+  const { page, complaints } = await openPage(t, `${hub.url}/devices`)
   const row = page.getByRole('row', { name: 'boiler-1' })
   await row.getByText('20', { exact: true }).waitFor()
   await page.evaluate(() => Object.assign(window, { neverReloaded: true }))
@@ -76,9 +76,11 @@ test('the filter is the address, and the keys lead through the rows', async (t) 
   await page.keyboard.press('j')
   await page.waitForFunction(() => document.activeElement?.textContent === 'boiler-2')
   await page.keyboard.press('Enter')
+  await page.getByRole('complementary', { name: 'Device boiler-2' }).waitFor()
+  await page.keyboard.press('Enter')
   await page.waitForURL('**/devices/boiler-2')
   await page.goBack()
-  await page.waitForURL('**/devices?q=boiler')
+  await page.waitForURL('**/devices?q=boiler&open=boiler-2')
 
   await page.keyboard.press('g')
   await page.keyboard.press('h')
@@ -91,7 +93,7 @@ test('the filter is the address, and the keys lead through the rows', async (t) 
 test('while the pointer is in the table a new device does not move the rows', async (t) => {
   const hub = await startHub(t)
   for (const id of ['b', 'c']) await hub.post(telemetry(id), { temperature: 20 })
-  const { page } = await openPage(t, hub.url)
+  const { page } = await openPage(t, `${hub.url}/devices`)
   const links = page.locator('.devices tbody a')
   await links.nth(1).waitFor()
   await page.locator('.devices tbody').hover()
@@ -180,7 +182,7 @@ for (const fault of ['cut', 'freeze'] as const) {
     const hub = await startHub(t)
     await hub.post(telemetry('boiler-1'), { temperature: 20 })
     const cable = await openCable(t, hub.url)
-    const { page } = await openPage(t, cable.url)
+    const { page } = await openPage(t, `${cable.url}/devices`)
     const row = page.getByRole('row', { name: 'boiler-1' })
     await row.getByText('20', { exact: true }).waitFor()
     await page.locator('.rail').getByText('Live', { exact: true }).waitFor()
@@ -201,7 +203,7 @@ for (const fault of ['cut', 'freeze'] as const) {
 test('a hidden page is told nothing and knows everything once it is shown again', async (t) => {
   const hub = await startHub(t)
   await hub.post(telemetry('boiler-1'), { temperature: 20 })
-  const { page, complaints } = await openPage(t, hub.url)
+  const { page, complaints } = await openPage(t, `${hub.url}/devices`)
   const row = page.getByRole('row', { name: 'boiler-1' })
   await row.getByText('20', { exact: true }).waitFor()
   const setHidden = (hidden: boolean) =>

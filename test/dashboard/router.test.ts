@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { devicePath, routeOf } from '../../dashboard/src/router.ts'
 
 const routes = [
-  ['/', { page: 'devices' }],
+  ['/', { page: 'overview' }],
   ['/devices', { page: 'devices' }],
   ['/devices/', { page: 'devices' }],
   ['/devices/pump-7', { page: 'device', deviceId: 'pump-7' }],

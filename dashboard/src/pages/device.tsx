@@ -1,23 +1,32 @@
-// One device: where it stands, its newest values, a live chart for each number.
+// One device: where it stands, its newest values and charts, its twin, what is asked of it, what it says, who it is let in as.
 import { useComputed, useSignal } from '@preact/signals'
 import { useEffect, useMemo } from 'preact/hooks'
-import { type FoundDevice, loadDevice, Problem } from '../api.ts'
-import type { Entry } from '../fleet.ts'
-import { ago, count, exactTime } from '../format.ts'
-import { toNumber } from '../history.ts'
-import { Ago, State, sinceAndWhy, Value } from '../parts/cells.tsx'
-import { Charts } from '../parts/charts.tsx'
+import { type DeviceDetail, loadDetail } from '../api/twin.ts'
+import { may } from '../me.ts'
+import { Activity } from '../parts/device/activity.ts'
+import { CommandsSection } from '../parts/device/commands.tsx'
+import { Connectivity } from '../parts/device/connectivity.tsx'
+import { CredentialsSection } from '../parts/device/credentials.tsx'
+import { useReading } from '../parts/device/reading.ts'
+import { SessionSection } from '../parts/device/session.tsx'
+import { LastRefusal, Silent, StatusLine } from '../parts/device/status.tsx'
+import { Tail } from '../parts/device/tail.ts'
+import { TailSection } from '../parts/device/tail-section.tsx'
+import { TwinSection } from '../parts/device/twin.tsx'
+import { Values } from '../parts/device/values.tsx'
 import { ProblemNotice } from '../parts/notice.tsx'
-import { epoch, fleet, liveState, now, waitFor, watch } from '../state.ts'
-import { words } from '../words.ts'
+import { spanOf, viewOf } from '../range.ts'
+import { query } from '../router.ts'
+import { epoch, fleet, hubNow, watch } from '../state.ts'
 
 /** What the live socket does not carry (the connection, the last refusal) is read again this often. */
 const againMs = 5_000
+/** What happened is told by messages and commands that go by; the rest of it can wait. */
+const eventsAgainMs = 15_000
+const none = {}
 
 export function DevicePage({ deviceId }: { deviceId: string }) {
-  const device = useSignal<FoundDevice | null>(null)
-  const problem = useSignal<Problem | null>(null)
-  const tries = useSignal(0)
+  const device = useSignal<DeviceDetail | null>(null)
   const connected = useComputed(() => fleet.version.value >= 0 && fleet.find(deviceId)?.connected.value)
 
   // Before anything is read: what happens from here on comes by the socket.
@@ -26,28 +35,11 @@ export function DevicePage({ deviceId }: { deviceId: string }) {
     return () => watch([])
   }, [deviceId])
 
-  useEffect(() => {
-    if (epoch.value === 0) return
-    const abort = new AbortController()
-    const read = async () => {
-      try {
-        const found = await loadDevice(deviceId, abort.signal)
-        fleet.take(found)
-        device.value = found
-        problem.value = null
-      } catch (error) {
-        if (error instanceof Problem) problem.value = error
-      }
-    }
-    waitFor(read())
-    const timer = setInterval(() => {
-      if (liveState.peek().is === 'live' && !document.hidden) read()
-    }, againMs)
-    return () => {
-      clearInterval(timer)
-      abort.abort()
-    }
-  }, [deviceId, epoch.value, tries.value, connected.value])
+  const reading = useReading(`${deviceId} ${connected.value}`, againMs, async (abort) => {
+    const found = await loadDetail(deviceId, abort)
+    fleet.take(found)
+    device.value = found
+  })
 
   const entry = device.value === null ? undefined : fleet.find(deviceId)
   return (
@@ -56,125 +48,50 @@ export function DevicePage({ deviceId }: { deviceId: string }) {
         <h1>{entry === undefined || entry.name.value === deviceId ? <code>{deviceId}</code> : entry.name}</h1>
         {device.value === null || entry === undefined ? null : <StatusLine device={device.value} entry={entry} />}
       </div>
-      {problem.value === null ? null : <ProblemNotice problem={problem.value} again={() => tries.value++} />}
-      {device.value === null || entry === undefined ? null : (
-        <>
-          <LastRefusal device={device.value} />
-          <Values entry={entry} />
-        </>
-      )}
+      {reading.problem.value === null ? null : <ProblemNotice problem={reading.problem.value} again={reading.again} />}
+      {device.value === null ? null : <Sections device={device.value} isConnected={connected.value === true} again={reading.again} />}
     </>
   )
 }
 
-function StatusLine({ device, entry }: { device: FoundDevice; entry: Entry }) {
-  const { connection } = device
-  const since = useComputed(() => sinceAndWhy(entry.presence.value, now.value))
-  const title = useComputed(() => (entry.presence.value.since === null ? '' : exactTime(entry.presence.value.since)))
-  return (
-    <p class="sentence parts">
-      <span>
-        <State entry={entry} /> <span title={title}>{since}</span>
-      </span>
-      {connection === null ? null : (
-        <>
-          <span>{words.transports[connection.transport] ?? connection.transport}</span>
-          <code>{connection.address}</code>
-          {connection.clientId === device.id ? null : <span>{words.device.client(connection.clientId)}</span>}
-        </>
-      )}
-      <LastSeen entry={entry} />
-      {entry.name.value === device.id ? null : <code>{device.id}</code>}
-    </p>
-  )
-}
-
-function LastSeen({ entry }: { entry: Entry }) {
-  const text = useComputed(() => {
-    const at = entry.lastSeenAt.value
-    return at === null ? words.device.neverSeen : words.device.lastSeen(ago(at, now.value))
+function Sections({ device, isConnected, again }: { device: DeviceDetail; isConnected: boolean; again: () => void }) {
+  const { id } = device
+  const activity = useMemo(() => new Activity(id), [id])
+  const tail = useMemo(() => new Tail(id), [id])
+  const range = query.value.toString()
+  const events = useReading(`${id} ${isConnected} ${range}`, eventsAgainMs, (abort) => {
+    const view = viewOf(query.peek())
+    const { fromMs, toMs } = spanOf(view, hubNow())
+    return activity.readEvents({ fromMs, toMs: view.is === 'still' ? toMs : undefined }, abort)
   })
-  const title = useComputed(() => (entry.lastSeenAt.value === null ? '' : exactTime(entry.lastSeenAt.value)))
-  return <span title={title}>{text}</span>
-}
+  useEffect(() => tail.onMessage(events.again), [tail])
 
-function LastRefusal({ device }: { device: FoundDevice }) {
-  if (device.lastRefusal === null) return null
-  const { at, topic, sentence } = device.lastRefusal
-  return (
-    <div class="refusal">
-      <i class="shape warn" />
-      <p>
-        <b>{sentence}</b> <span class="quiet">{words.device.refused(ago(at, now.value), topic)}</span>
-      </p>
-    </div>
-  )
-}
+  // A hidden page asks the hub for nothing; shown again it begins anew, with the next epoch.
+  useEffect(() => {
+    if (epoch.value === 0) return
+    const close = tail.open()
+    const onVisibility = () => document.hidden && close()
+    document.addEventListener('visibilitychange', onVisibility)
+    return () => {
+      document.removeEventListener('visibilitychange', onVisibility)
+      close()
+    }
+  }, [tail, epoch.value])
 
-function Values({ entry }: { entry: Entry }) {
-  const metrics = entry.metrics.value
-  const charted = useMemo(() => metrics.filter((metric) => toNumber(entry.latest.get(metric)!.peek().value) !== null), [metrics])
-  const others = metrics.filter((metric) => !charted.includes(metric))
-  if (metrics.length === 0) return <p class="empty">{words.device.noValues}</p>
+  const entry = fleet.find(id)
+  if (entry === undefined) return null
   return (
     <>
-      {charted.length === 0 ? null : (
-        <section aria-label={words.device.latest}>
-          <dl class="figures">
-            {charted.map((metric) => (
-              <div key={metric}>
-                <dt title={metric}>{metric}</dt>
-                <dd>
-                  <Value latest={entry.latest.get(metric)!} />
-                </dd>
-              </div>
-            ))}
-          </dl>
-        </section>
-      )}
-      {charted.length === 0 ? null : <Charts entry={entry} metrics={charted} />}
-      {others.length === 0 ? null : <Others entry={entry} metrics={others} />}
+      <Connectivity activity={activity} />
+      <Silent device={device} />
+      <LastRefusal device={device} />
+      <Values entry={entry} activity={activity} />
+      {events.problem.value === null ? null : <ProblemNotice problem={events.problem.value} again={events.again} />}
+      <TwinSection deviceId={id} tail={tail} />
+      <CommandsSection deviceId={id} activity={activity} declared={device.holds.commands ?? none} />
+      <TailSection deviceId={id} tail={tail} />
+      <SessionSection device={device} onChanged={again} />
+      {may('admin') ? <CredentialsSection deviceId={id} /> : null}
     </>
-  )
-}
-
-function Others({ entry, metrics }: { entry: Entry; metrics: readonly string[] }) {
-  const { columns } = words.device
-  return (
-    <section>
-      <h2>
-        {words.device.others} <span class="quiet">{count(metrics.length)}</span>
-      </h2>
-      <table class="plain others">
-        <thead>
-          <tr>
-            <th scope="col">{columns.metric}</th>
-            <th scope="col">{columns.value}</th>
-            <th scope="col">{columns.at}</th>
-          </tr>
-        </thead>
-        <tbody>
-          {metrics.map((metric) => (
-            <Other key={metric} metric={metric} entry={entry} />
-          ))}
-        </tbody>
-      </table>
-    </section>
-  )
-}
-
-function Other({ metric, entry }: { metric: string; entry: Entry }) {
-  const latest = entry.latest.get(metric)!
-  const at = useComputed(() => latest.value.at)
-  return (
-    <tr>
-      <th scope="row">{metric}</th>
-      <td>
-        <Value latest={latest} />
-      </td>
-      <td class="seen">
-        <Ago at={at} />
-      </td>
-    </tr>
   )
 }

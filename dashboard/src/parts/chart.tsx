@@ -37,15 +37,18 @@ export function drawCharts(): void {
 export interface ChartProps {
   readonly series: Series
   readonly boolean: boolean
+  /** Where the axis begins; without it, near the lowest value. */
+  readonly floor?: number
   readonly view: View
   /** The view in words. */
   readonly range: string
-  readonly onZoom: (fromMs: number, toMs: number) => void
-  readonly onBack: () => void
+  /** Without these the range stays as it is. */
+  readonly onZoom?: (fromMs: number, toMs: number) => void
+  readonly onBack?: () => void
 }
 
 export function Chart(props: ChartProps) {
-  const { series, boolean, view, range } = props
+  const { series, boolean, floor, view, range } = props
   const place = useRef<HTMLDivElement>(null)
   const pointed = useRef(signal('')).current
   const empty = useRef(signal(false)).current
@@ -56,7 +59,11 @@ export function Chart(props: ChartProps) {
   useEffect(() => {
     const element = place.current!
     const Plot = uPlot.peek()!
-    const plot = new Plot(plotOptions({ series: () => latest.current.series, boolean, pointed }, element.clientWidth), [[], []], element)
+    const plot = new Plot(
+      plotOptions({ series: () => latest.current.series, boolean, floor, pointed }, element.clientWidth),
+      [[], []],
+      element,
+    )
     let drawnAtMs = 0
     let visible = false
     draw.current = () => {
@@ -93,11 +100,15 @@ export function Chart(props: ChartProps) {
     })
     seen.observe(element)
     sized.observe(element)
-    const stopDrag = dragToZoom(
-      plot,
-      (fromMs, toMs) => latest.current.onZoom(fromMs, toMs),
-      () => latest.current.onBack(),
-    )
+    const { onZoom, onBack } = props
+    const stopDrag =
+      onZoom === undefined || onBack === undefined
+        ? () => {}
+        : dragToZoom(
+            plot,
+            (fromMs, toMs) => latest.current.onZoom?.(fromMs, toMs),
+            () => latest.current.onBack?.(),
+          )
     const stopTheme = effect(() => {
       colours.value
       plot.redraw(false)
@@ -126,7 +137,7 @@ export function Chart(props: ChartProps) {
         class="plot"
         ref={place}
         role="img"
-        title={words.device.dragHint}
+        title={props.onZoom === undefined ? undefined : words.device.dragHint}
         aria-label={words.device.chartLabel(series.metric, range)}
         aria-description={describe(series, boolean)}
       />

@@ -82,7 +82,7 @@ export function Charts({ entry, metrics }: { entry: Entry; metrics: readonly str
       {history.problem.value === null ? null : <ProblemNotice problem={history.problem.value} again={again} />}
       <div class="grid" ref={grid}>
         {series === null || uPlot.value === null
-          ? shown.map((metric) => <div class="chart" key={metric} style={{ height: chartHeight + captionsHeight }} />)
+          ? shown.map((metric) => <div class="chart" key={metric} style={{ height: `${chartHeight + captionsHeight}px` }} />)
           : series.map((one) => (
               <Chart
                 key={one.metric}

@@ -1,39 +1,57 @@
 // What stands behind the table of devices: the order of its rows, what of it is watched, and the keys that move in it.
-import { useEffect, useRef } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useRef } from 'preact/hooks'
+import { cursor } from '../chosen.ts'
+import { asksFor, type Facets, isEmpty, matches, parseFilter } from '../filter.ts'
 import type { Entry } from '../fleet.ts'
-import { held, matches, parseFilter, type SortKey, sorted } from '../order.ts'
+import { held, type Sort, sorted } from '../order.ts'
 import { fleet, now, watch } from '../state.ts'
 
-/** Sent by the keyboard; `detail` is how many rows to move. */
+/** Sent by the keyboard; `detail` is how many rows to move, or `first`. */
 export const rowMove = 'mooring-row-move'
 
 const headPx = 32
 const settleMs = 120
 
+export interface RowsAsked {
+  readonly filter: string
+  readonly sort: Sort
+  /** Of the two columns of values; empty for the newest of each device. */
+  readonly metrics: readonly [string, string]
+  readonly facets: Facets
+  readonly stale: ReadonlySet<string>
+  /** Someone points into the table. */
+  readonly isBusy: boolean
+}
+
 /** The rows in their order. It is made anew on each change, but kept while someone points into the table. */
-export function useRows(filter: string, sort: SortKey, busy: boolean): readonly Entry[] {
+export function useRows({ filter, sort, metrics, facets, stale, isBusy }: RowsAsked): readonly Entry[] {
   const before = useRef<{ key: string; rows: readonly Entry[] }>({ key: '', rows: [] })
   fleet.version.value
-  if (sort === 'seen' && !busy) now.value // order by time changes with time
+  if (['seen', 'm1', 'm2'].includes(sort.by) && !isBusy) now.value // order by what is live changes with time
   const wanted = parseFilter(filter)
   const all = fleet.list.value
-  const matching = wanted.words.length === 0 && wanted.connected === null ? all : all.filter((entry) => matches(entry, wanted))
-  const key = `${sort} ${filter}`
-  const rows = busy && before.current.key === key ? held(before.current.rows, matching) : sorted(matching, sort)
+  const matching = isEmpty(wanted) ? all : all.filter((entry) => matches(entry, wanted, facets, stale))
+  const key = `${sort.by} ${sort.isReversed} ${metrics.join(' ')} ${filter}`
+  const rows = isBusy && before.current.key === key ? held(before.current.rows, matching) : sorted(matching, sort, metrics)
   before.current = { key, rows }
   return rows
 }
 
-/** Watches the rows on screen. Those that came into view are read once more: what they said until now went by unheard. */
-export function useWatch(shown: readonly Entry[]): void {
-  const ids = shown.map((entry) => entry.id).join(' ') // ids have no spaces
+export function asksForStale(filter: string): boolean {
+  return asksFor(parseFilter(filter), 'stale')
+}
+
+/** Watches the rows on screen, and the one that is open. Those that came into view are read once more: they went by unheard. */
+export function useWatch(shown: readonly Entry[], open: string | null): void {
+  const wanted = shown.map((entry) => entry.id)
+  if (open !== null && !wanted.includes(open)) wanted.push(open)
+  const ids = wanted.join(' ') // ids have no spaces
   const watched = useRef<ReadonlySet<string>>(new Set())
   useEffect(() => {
     const timer = setTimeout(() => {
-      const now = shown.map((entry) => entry.id)
-      const come = now.filter((id) => !watched.current.has(id))
-      watched.current = new Set(now)
-      watch(now)
+      const come = wanted.filter((id) => !watched.current.has(id))
+      watched.current = new Set(wanted)
+      watch(wanted)
       if (come.length > 0) fleet.refresh(come).catch(() => {}) // their next message comes by the socket
     }, settleMs)
     return () => clearTimeout(timer)
@@ -45,11 +63,12 @@ export function useWatch(shown: readonly Entry[]): void {
 export function useRowKeys(rows: readonly Entry[], heightPx: number): void {
   const latestRows = useRef(rows)
   latestRows.current = rows
-  useEffect(() => {
+  useLayoutEffect(() => {
     const onMove = (event: Event) => {
-      const { detail } = event as CustomEvent<number>
+      const { detail } = event as CustomEvent<number | 'first'>
       const list = latestRows.current
-      const next = Math.min(list.length - 1, Math.max(0, nextRow(list, detail, heightPx)))
+      const wanted = detail === 'first' ? 0 : nextRow(list, detail, heightPx)
+      const next = Math.min(list.length - 1, Math.max(0, wanted))
       const entry = list[next]
       if (entry === undefined) return
       scrollToRow(next, heightPx)
@@ -61,10 +80,9 @@ export function useRowKeys(rows: readonly Entry[], heightPx: number): void {
   }, [heightPx])
 }
 
-/** From the focused row; without one, the first on screen. */
+/** From the row of the keyboard; without one, the first on screen. */
 function nextRow(list: readonly Entry[], move: number, heightPx: number): number {
-  const focused = document.activeElement instanceof HTMLElement ? document.activeElement.dataset['device'] : undefined
-  const at = focused === undefined ? -1 : list.findIndex((entry) => entry.id === focused)
+  const at = cursor.peek() === null ? -1 : list.findIndex((entry) => entry.id === cursor.peek())
   if (at >= 0) return at + move
   const place = places()
   return place === null ? 0 : Math.ceil((place.viewTopPx - place.bodyTopPx) / heightPx)
@@ -78,15 +96,16 @@ function scrollToRow(index: number, heightPx: number): void {
   else if (topPx + heightPx > place.viewBottomPx) place.scroller.scrollTop += topPx + heightPx - place.viewBottomPx
 }
 
-/** Where the rows begin and what of them the header leaves in view. */
+/** Where the rows begin and what of them the header and the bar of the chosen leave in view. */
 function places() {
   const scroller = document.querySelector('main')
-  const body = scroller?.querySelector('tbody')
+  const body = scroller?.querySelector('.devices tbody')
   if (scroller == null || body == null) return null
   const view = scroller.getBoundingClientRect()
-  return { scroller, bodyTopPx: body.getBoundingClientRect().top, viewTopPx: view.top + headPx, viewBottomPx: view.bottom }
+  const barPx = scroller.querySelector('.chosen-bar')?.clientHeight ?? 0
+  return { scroller, bodyTopPx: body.getBoundingClientRect().top, viewTopPx: view.top + headPx, viewBottomPx: view.bottom - barPx }
 }
 
-function focusRow(deviceId: string): void {
+export function focusRow(deviceId: string): void {
   document.querySelector<HTMLElement>(`[data-device="${CSS.escape(deviceId)}"]`)?.focus({ preventScroll: true })
 }

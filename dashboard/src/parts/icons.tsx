@@ -49,3 +49,22 @@ export const Door = () => (
     <path d="M9.5 2.5h-6v11h6M7 8h7M11.5 5.5 14 8l-2.5 2.5" />
   </Icon>
 )
+
+export const Eye = () => (
+  <Icon>
+    <path d="M1.5 8c1.6-2.9 3.8-4.4 6.5-4.4s4.9 1.5 6.5 4.4c-1.6 2.9-3.8 4.4-6.5 4.4S3.1 10.9 1.5 8z" />
+    <circle cx="8" cy="8" r="1.9" />
+  </Icon>
+)
+
+export const Letter = () => (
+  <Icon>
+    <path d="M2 3.5h12v9H2zM2 4l6 5 6-5" />
+  </Icon>
+)
+
+export const Arrow = () => (
+  <Icon>
+    <path d="M2.5 8h10M9 4l4 4-4 4M2.5 4v8" />
+  </Icon>
+)

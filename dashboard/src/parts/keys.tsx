@@ -9,6 +9,9 @@ import { type RangeKey, rangeKeys, rangePressed } from './range-bar.tsx'
 
 export const keysShown = signal(false)
 
+/** Fired at the window: the page of a device puts the keyboard where a command is typed. */
+export const commandPressed = 'command-key'
+
 /** Two keys in a row, as in `g d`, may be this far apart. */
 const chordMs = 1_200
 let chordUntilMs = 0
@@ -18,13 +21,19 @@ export function startKeys(): void {
     if (viewer.peek().is !== 'in') return // there is no page to go to
     if (event.metaKey || event.ctrlKey || event.altKey || event.defaultPrevented) return
     const { target } = event
-    if (target instanceof HTMLInputElement) {
+    if (isTypedInto(target)) {
       if (event.key === 'Escape') target.blur()
       return
     }
     if (keysShown.peek()) return // the dialog has the keyboard
     if (onKey(event.key)) event.preventDefault()
   })
+}
+
+/** A box to tick has no use for letters. */
+function isTypedInto(target: EventTarget | null): target is HTMLElement {
+  if (target instanceof HTMLInputElement) return target.type !== 'checkbox'
+  return target instanceof HTMLSelectElement || target instanceof HTMLTextAreaElement
 }
 
 export function KeysDialog() {
@@ -65,11 +74,15 @@ export function KeysDialog() {
 function onKey(key: string): boolean {
   const chord = performance.now() < chordUntilMs
   chordUntilMs = 0
+  if (chord && key === 'o') return may('devices') && goTo('/')
+  if (chord && key === 'm') return may('devices') && goTo('/messages')
+  if (chord && key === 'c') return may('devices') && goTo('/commands')
   if (chord && key === 'd') return may('devices') && goTo('/devices')
   if (chord && key === 'h') return may('hub') && goTo('/hub')
   if (chord && key === 'a') return goTo('/account')
   if (route.peek().page === 'device' && rangeKeys.includes(key as RangeKey))
     return dispatchEvent(new CustomEvent(rangePressed, { detail: key }))
+  if (route.peek().page === 'device' && key === 'c') return dispatchEvent(new CustomEvent(commandPressed))
   switch (key) {
     case 'g':
       chordUntilMs = performance.now() + chordMs
@@ -93,7 +106,7 @@ function goTo(path: string): boolean {
 }
 
 function focusFilter(): boolean {
-  if (route.peek().page === 'devices')
+  if (document.querySelector('main input[type=search]') !== null)
     selectFilter() // at once: the next key may already be its first letter
   else {
     go('/devices')

@@ -25,6 +25,8 @@ export interface Shown {
   /** What is drawn now; it changes under the plot. */
   readonly series: () => Series
   readonly boolean: boolean
+  /** Where the axis begins; without it, near the lowest value. */
+  readonly floor?: number | undefined
   /** Tells what the cursor points at. */
   readonly pointed: { value: string }
 }
@@ -33,7 +35,7 @@ export function valueText(n: number, boolean: boolean): string {
   return boolean ? words.device.boolean[n >= 0.5 ? 1 : 0] : shortNumber(n)
 }
 
-export function plotOptions({ series, boolean, pointed }: Shown, width: number): Plot.Options {
+export function plotOptions({ series, boolean, pointed, floor }: Shown, width: number): Plot.Options {
   const value = (n: number) => valueText(n, boolean)
   return {
     width,
@@ -48,7 +50,7 @@ export function plotOptions({ series, boolean, pointed }: Shown, width: number):
       sync: { key: 'device', scales: ['x', null] },
       points: { size: 7, width: 0, fill: () => colours.peek().accent },
     },
-    scales: { x: { time: true }, y: { range: (_, min, max) => (boolean ? [-0.15, 1.15] : valueRange(min, max)) } },
+    scales: { x: { time: true }, y: { range: (_, min, max) => (boolean ? [-0.15, 1.15] : valueRange(min, max, floor)) } },
     axes: [xAxis(), yAxis(boolean, value)],
     series: [
       {},
@@ -85,11 +87,11 @@ export function plotOptions({ series, boolean, pointed }: Shown, width: number):
 }
 
 /** Wide enough for a flat line to lie in the middle, and rounded outward so that the scale does not tremble with each value. */
-function valueRange(min: number | null, max: number | null): [number, number] {
+function valueRange(min: number | null, max: number | null, floor?: number): [number, number] {
   if (min === null || max === null) return [0, 1]
-  if (min === max) return [min - Math.max(1, Math.abs(min) * 0.1), max + Math.max(1, Math.abs(max) * 0.1)]
+  if (min === max) return [floor ?? min - Math.max(1, Math.abs(min) * 0.1), max + Math.max(1, Math.abs(max) * 0.1)]
   const [low, high] = uPlot.peek()!.rangeNum(min, max, 0.1, true)
-  return [low ?? min, high ?? max]
+  return [floor ?? low ?? min, high ?? max]
 }
 
 function xAxis(): Plot.Axis {

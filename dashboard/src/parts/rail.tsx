@@ -4,7 +4,7 @@ import { leave, may, viewer } from '../me.ts'
 import { route } from '../router.ts'
 import { liveState } from '../state.ts'
 import { words } from '../words.ts'
-import { Anchor, Door, Half, Person, Pulse, Rows } from './icons.tsx'
+import { Anchor, Arrow, Door, Eye, Half, Letter, Person, Pulse, Rows } from './icons.tsx'
 import { keysShown } from './keys.tsx'
 import { theme, themes } from './theme.ts'
 
@@ -12,13 +12,20 @@ export function Rail() {
   const { page } = route.value
   return (
     <header class="rail">
-      <a class="brand" href="/devices" aria-label={words.product}>
+      <a class="brand" href="/" aria-label={words.product}>
         <Anchor />
         <span>{words.product}</span>
       </a>
       <nav aria-label={words.nav.label}>
+        {may('devices') ? <Page href="/" name={words.nav.overview} keys="g o" current={page === 'overview'} icon={<Eye />} /> : null}
         {may('devices') ? (
           <Page href="/devices" name={words.nav.devices} keys="g d" current={page === 'devices' || page === 'device'} icon={<Rows />} />
+        ) : null}
+        {may('devices') ? (
+          <Page href="/messages" name={words.nav.messages} keys="g m" current={page === 'messages'} icon={<Letter />} />
+        ) : null}
+        {may('devices') ? (
+          <Page href="/commands" name={words.nav.commands} keys="g c" current={page === 'commands'} icon={<Arrow />} />
         ) : null}
         {may('hub') ? <Page href="/hub" name={words.nav.hub} keys="g h" current={page === 'hub'} icon={<Pulse />} /> : null}
       </nav>
@@ -54,7 +61,7 @@ function Page({
   icon: preact.JSX.Element
 }) {
   return (
-    <a href={href} aria-current={current ? 'page' : undefined}>
+    <a href={href} title={name} aria-current={current ? 'page' : undefined}>
       {icon}
       <span>{name}</span>
       <span class="key" aria-hidden="true">
