@@ -64,7 +64,7 @@ export function CommandsPage() {
   const rows = list.rows.value
   const { value } = aside
   return (
-    <div class={`messages commands${value.is === 'nothing' ? '' : ' beside'}`}>
+    <div class={`split commands${value.is === 'nothing' ? '' : ' beside'}`}>
       <div class="head">
         <h1>{says.title}</h1>
         <Numbers counted={counted.value} />

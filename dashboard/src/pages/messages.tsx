@@ -83,7 +83,7 @@ export function MessagesPage() {
   const state = tail.state.value
   const isRetained = (heard: Heard) => tail.retained.get(heard.topic) === heard.at
   return (
-    <div class={`messages${aside.value.is === 'nothing' ? '' : ' beside'}`}>
+    <div class={`split${aside.value.is === 'nothing' ? '' : ' beside'}`}>
       <div class="head">
         <h1>{says.title}</h1>
         <Sentence tail={tail} />
