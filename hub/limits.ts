@@ -360,7 +360,7 @@ const table = {
   viewers: [200, 'live sockets and event streams in all'],
   viewerPending: [20_000, 'changes waiting for one slow viewer; past it they are dropped and it is told to resync'],
   viewerWriteBytes: [1 * MiB, "bytes handed to a viewer's socket that it has not read; past it frames wait and conflate"],
-  frameChanges: [2_000, 'changes in one frame'],
+  frameChanges: [2_000, 'changes in one frame, of values, of devices and of commands: 10,000 devices at once would be a message of 2 MB'],
   frameEveryMs: [100, 'ten frames a second are more than an eye needs'],
   watchedDevices: [500, 'devices one viewer may name; a screen shows fewer'],
   liveMessageBytes: [64 * KiB, 'one message from a viewer: `watchedDevices` ids of 128 bytes fit'],

@@ -213,12 +213,9 @@ export class Feed {
     }
     view.lastFrameMs = nowMs
     const frame: { -readonly [K in keyof Frame]: Frame[K] } = { is: 'frame', at: this.#clock.now() }
-    if (view.changes.size > 0) frame.changes = take(view.changes)
-    if (view.devices.size > 0) {
-      frame.devices = [...view.devices.values()]
-      view.devices.clear()
-    }
-    if (view.commands.size > 0) frame.commands = takeCommands(view.commands)
+    if (view.changes.size > 0) frame.changes = takeChanges(view.changes)
+    if (view.devices.size > 0) frame.devices = takeSome(view.devices)
+    if (view.commands.size > 0) frame.commands = takeSome(view.commands)
     if (view.figures !== undefined) frame.figures = view.figures
     view.figures = undefined
     view.viewer.send(frame)
@@ -269,14 +266,19 @@ function commandChange({ id, device, name, bulk, result, step: [state, at, reaso
   return { id, device, name, bulk: bulkId, state, at, reason, result: result === undefined ? undefined : JSON.parse(result) }
 }
 
-function takeCommands(waiting: Map<string, CommandChange>): CommandChange[] {
-  const taken = [...waiting.values()].slice(0, limits.frameChanges)
-  for (const { id } of taken) waiting.delete(id)
+/** Up to one frame's worth, the longest waiting first; the rest stays. */
+function takeSome<T>(waiting: Map<string, T>): T[] {
+  const taken: T[] = []
+  for (const [key, one] of waiting) {
+    if (taken.length === limits.frameChanges) break
+    taken.push(one)
+    waiting.delete(key)
+  }
   return taken
 }
 
-/** Up to one frame's worth, the longest waiting first; the rest stays. */
-function take(waiting: Map<string, Pending>): ChangedValues {
+/** The same in columns. */
+function takeChanges(waiting: Map<string, Pending>): ChangedValues {
   const devices: DeviceId[] = []
   const metrics: string[] = []
   const times: number[] = []

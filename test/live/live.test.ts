@@ -283,3 +283,19 @@ test('a change that comes too soon after a frame goes out once the next one is d
     [[1], [2]],
   )
 })
+
+test('devices that are lost all at once come in bounded frames, each of them once', () => {
+  const { clock, feed } = feedByHand()
+  const viewer = new SlowViewer()
+  feed.open(viewer)
+  const gone = { at: 'offline', since: 1, reason: 'connection-lost' } as const
+  const count = 2 * limits.frameChanges + 10
+  for (let n = 0; n < count; n++) feed.onPresence(`d${n}`, gone)
+  for (let frame = 0; frame < 3; frame++) clock.pass(limits.frameEveryMs)
+  const frames = viewer.frames.map(({ devices = [] }) => devices.map(({ id }) => id))
+  assert.deepEqual(
+    frames.map(({ length }) => length),
+    [1, limits.frameChanges, limits.frameChanges, 9],
+  )
+  assert.equal(new Set(frames.flat()).size, count)
+})
