@@ -29,7 +29,7 @@ export async function guess({ port, perSecond, addresses, seconds, devices }: Gu
     const due = ((performance.now() - beganAtMs) / 1000) * perSecond
     for (; sent < due && open < atATime; sent++) {
       open++
-      comeWrongly(port, sent % devices, sent % addresses, () => {
+      comeWrongly(port, { device: sent % devices, from: sent % addresses, password: `guess-${sent}` }, () => {
         open--
         refused++
       })
@@ -39,13 +39,19 @@ export async function guess({ port, perSecond, addresses, seconds, devices }: Gu
   return { clean: true, refused }
 }
 
-/** `from`: the number of its address, of which there are some 16 million. Over TCP all of them are this machine, in the words of a proxy none is. */
-function comeWrongly(port: number, device: number, from: number, onGone: () => void): void {
+interface Guess {
+  readonly device: number
+  /** The number of its address, of which there are some 16 million. Over TCP all of them are this machine, in the words of a proxy none is. */
+  readonly from: number
+  readonly password: string
+}
+
+function comeWrongly(port: number, { device, from, password }: Guess, onGone: () => void): void {
   const address = `10.${(from >> 16) & 0xff}.${(from >> 8) & 0xff}.${from & 0xff}`
   const name = `bench-${device}`
   const socket = connect({ host: '127.0.0.1', port, noDelay: true })
   socket.on('error', () => {}).resume()
   socket.once('close', onGone)
   const header = Buffer.from(`PROXY TCP4 ${address} 127.0.0.1 40000 ${port}\r\n`)
-  socket.write(Buffer.concat([header, connectPacket(name, { username: name, password: 'guessed' })]))
+  socket.write(Buffer.concat([header, connectPacket(name, { username: name, password })]))
 }
