@@ -6,6 +6,7 @@ import { caGroup } from './ca.ts'
 import { claimsGroup } from './claims.ts'
 import type { Outline } from './command.ts'
 import { completionCommand } from './completion.ts'
+import { conversationsGroup } from './conversations.ts'
 import { credentialsGroup } from './credentials.ts'
 import { commandCommand } from './device-command.ts'
 import { commandsGroup } from './device-commands.ts'
@@ -77,6 +78,7 @@ export const commands: Readonly<Record<string, Entry>> = {
   groups: groupsGroup,
   command: commandCommand,
   commands: commandsGroup,
+  conversations: conversationsGroup,
   credentials: credentialsGroup,
   ca: caGroup,
   claims: claimsGroup,

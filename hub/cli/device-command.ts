@@ -97,7 +97,8 @@ export function commandIn(name: string, given: readonly string[], asked: Asked):
   }
 }
 
-function paramIn(text: string): [name: string, value: unknown] {
+/** Errors: `UsageError`. */
+export function paramIn(text: string): [name: string, value: unknown] {
   const [, name, value] = /^([^=]+)=(.*)$/s.exec(text) ?? []
   if (name === undefined || value === undefined) throw new UsageError(`a parameter is PARAM=VALUE, not ${text}`)
   return [name, valueIn(value)]

@@ -68,6 +68,7 @@ for (const [shell, completeIn] of Object.entries(shells)) {
     assert.deepEqual(found('devices', ''), ['create', 'delete', 'disable', 'enable', 'kick', 'list', 'set', 'show'])
     assert.deepEqual(found('twin', ''), ['diff', 'history', 'set', 'show'])
     assert.deepEqual(found('commands', ''), ['cancel', 'list', 'progress', 'send', 'show'])
+    assert.deepEqual(found('conversations', ''), ['begin', 'cancel', 'list'])
     assert.deepEqual(found('devices', 's'), ['set', 'show'])
     assert.deepEqual(found('bans', ''), ['lift', 'list'])
     assert.deepEqual(found('claims', ''), ['accept', 'list', 'refuse'])

@@ -1,7 +1,7 @@
 // Sends a firmware image to a device and waits until the device runs it:
 //
 //   npm start -- --extensions hub/extend/examples/firmware.ts
-//   curl --data-binary @pump-1.4.2.bin 'http://127.0.0.1:8080/v1/devices/pump-7/conversations/firmware-update?version=1.4.2'
+//   npx mooring conversations begin pump-7 firmware-update version=1.4.2 --file pump-1.4.2.bin --follow
 //
 // The device subscribes to devices/{id}/firmware/# at QoS 1. It may lose its connection at any moment: what it has not acknowledged it gets when
 // it is back. Should the hub be started anew, the update is begun again, and goes on where the device says that it is (`from`).
