@@ -186,6 +186,7 @@ export class World {
   hubReads(line: Line): boolean {
     const packet = line.hubReads()
     if (packet === undefined) return false
+    this.#run.engine.doorstep.flush() // of one that is not in yet it reads in a later slice
     this.note(`hub ← ${line.client.id} ${packet.cmd} ${packet.messageId ?? ''}`)
     if (packet.cmd === 'connect') this.#opened(line, packet.clean === true)
     return true
