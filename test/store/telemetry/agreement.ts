@@ -172,7 +172,7 @@ function isThinned(chart: ChartSeries, inside: readonly Point[], { pointsMax, me
   if (inside.some(({ value }) => typeof value !== 'number')) return
   if (pointsMax > 1) assert.equal(chart.times[0], inside[0]!.atMs, what)
   if (pointsMax < 4 || method !== 'minmax') return
-  const numbers = numbersIn(inside)
+  const numbers = numbersIn(inside.map(asJson))
   assert.equal(Math.min(...(chart.values as number[])), Math.min(...numbers), what)
   assert.equal(Math.max(...(chart.values as number[])), Math.max(...numbers), what)
 }
