@@ -254,6 +254,7 @@ const table = {
   unansweredLineBytes: [128 * KiB, '… and their bytes'],
   refusalsNamed: [1_000, 'refused readings that one answer names; those past it are only counted'],
   pageAudit: [1_000, 'entries of the audit log in one page'],
+  pageSessions: [1_000, 'sessions in one page of the list'],
   pageRetained: [1_000, 'retained messages in one page of the list'],
   pageRetainedBytes: [1 * MiB, '… and the bytes of their payloads'],
   queries: [256, 'queries of telemetry that are under way or wait for one of their threads'],

@@ -43,6 +43,7 @@ import { publishRoutes } from '../api/publish.ts'
 import { retainedRoutes } from '../api/retained.ts'
 import { roleRoutes } from '../api/roles.ts'
 import { secondFactorRoutes } from '../api/second-factor.ts'
+import { sessionRoutes } from '../api/sessions.ts'
 import { sqlRoutes } from '../api/sql.ts'
 import { storeRoutes } from '../api/store.ts'
 import { telemetryRoutes } from '../api/telemetry.ts'
@@ -224,6 +225,7 @@ export async function createHttpServers(parts: HttpParts): Promise<HttpServers> 
   influxRoutes(app, api)
   publishRoutes(app, api)
   retainedRoutes(app, api)
+  sessionRoutes(app, api)
   sqlRoutes(app, api)
   extensionRoutes(app, api)
   parts.extensionRoutes.answerOn(app)

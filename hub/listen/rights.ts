@@ -70,6 +70,8 @@ export const needs: Readonly<Record<string, Need>> = {
   'POST /v1/sql': 'everything',
   'GET /v1/hub': 'hub',
   'GET /v1/store': 'hub',
+  'GET /v1/sessions': 'hub',
+  'DELETE /v1/sessions/:client/connection': 'admin',
   'GET /v1/devices/:id/credentials': 'admin',
   'POST /v1/devices/:id/credentials': 'admin',
   'PUT /v1/devices/:id/disabled': 'admin',

@@ -50,6 +50,10 @@ export class Deliveries implements Waiter {
     return this.#outbox?.count ?? 0
   }
 
+  get waitingBytes(): number {
+    return this.#outbox?.bytes ?? 0
+  }
+
   /** The connection is gone. */
   left(): void {
     this.#oweReplay()

@@ -108,6 +108,10 @@ export class Session implements Timed, Member, Waiter {
     return this.#deliveries?.waiting ?? 0
   }
 
+  get outboxBytes(): number {
+    return this.#deliveries?.waitingBytes ?? 0
+  }
+
   /** Called by `Sessions` alone, which also tells the old connection why it is closed. */
   become(presence: Presence): void {
     this.#presence = presence
