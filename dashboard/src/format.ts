@@ -1,41 +1,45 @@
 // Numbers, times and values as people read them. Pure: what is "now" is always given.
 import type { MetricValue } from '../../devices/device.ts'
+import { language, locale } from './language.ts'
 import { words } from './words.ts'
 
 /** Thin, and it does not break: 1 204. */
 const thinSpace = '\u202f'
+/** `en-GB` would shorten a million to a small m. */
+const numbers = language === 'en' ? 'en' : locale
+const [groupMark, decimalMark] = language === 'en' ? [',', '.'] : ['.', ',']
 const KiB = 1024
 const secondMs = 1000
 const minuteMs = 60 * secondMs
 const hourMs = 60 * minuteMs
 const dayMs = 24 * hourMs
 
-const whole = new Intl.NumberFormat('en', { maximumFractionDigits: 0 })
-const sixDigits = new Intl.NumberFormat('en', { maximumSignificantDigits: 6 })
-const threeDigits = new Intl.NumberFormat('en', { maximumSignificantDigits: 3 })
-const compact = new Intl.NumberFormat('en', { notation: 'compact', maximumSignificantDigits: 3 })
-const exact = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'long' })
-const dayAndTime = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' })
-const weekday = new Intl.DateTimeFormat('en-GB', { weekday: 'short', day: 'numeric' })
-const day = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short' })
-const dayOfYear = new Intl.DateTimeFormat('en-GB', { day: 'numeric', month: 'short', year: 'numeric' })
-const month = new Intl.DateTimeFormat('en-GB', { month: 'short' })
-const minuteOfYear = new Intl.DateTimeFormat('en-GB', {
+const whole = new Intl.NumberFormat(numbers, { maximumFractionDigits: 0 })
+const sixDigits = new Intl.NumberFormat(numbers, { maximumSignificantDigits: 6 })
+const threeDigits = new Intl.NumberFormat(numbers, { maximumSignificantDigits: 3 })
+const compact = new Intl.NumberFormat(numbers, { notation: 'compact', maximumSignificantDigits: 3 })
+const exact = new Intl.DateTimeFormat(locale, { dateStyle: 'medium', timeStyle: 'long' })
+const dayAndTime = new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'short', hour: '2-digit', minute: '2-digit' })
+const weekday = new Intl.DateTimeFormat(locale, { weekday: 'short', day: 'numeric' })
+const day = new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'short' })
+const dayOfYear = new Intl.DateTimeFormat(locale, { day: 'numeric', month: 'short', year: 'numeric' })
+const month = new Intl.DateTimeFormat(locale, { month: 'short' })
+const minuteOfYear = new Intl.DateTimeFormat(locale, {
   day: 'numeric',
   month: 'short',
   year: 'numeric',
   hour: '2-digit',
   minute: '2-digit',
 })
-const secondOfDay = new Intl.DateTimeFormat('en-GB', {
+const secondOfDay = new Intl.DateTimeFormat(locale, {
   day: 'numeric',
   month: 'short',
   hour: '2-digit',
   minute: '2-digit',
   second: '2-digit',
 })
-const toMinute = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit' })
-const toSecond = new Intl.DateTimeFormat('en-GB', { hour: '2-digit', minute: '2-digit', second: '2-digit' })
+const toMinute = new Intl.DateTimeFormat(locale, { hour: '2-digit', minute: '2-digit' })
+const toSecond = new Intl.DateTimeFormat(locale, { hour: '2-digit', minute: '2-digit', second: '2-digit' })
 
 export function count(n: number): string {
   return thin(whole.format(n))
@@ -57,15 +61,15 @@ export function bytes(n: number): string {
 export function number(n: number): string {
   if (Number.isInteger(n) && Math.abs(n) < 1e15) return count(n)
   const size = Math.abs(n)
-  if (size >= 1e15 || size < 1e-4) return n.toExponential(3)
-  return size >= 1e6 ? thin(new Intl.NumberFormat('en', { maximumFractionDigits: 2 }).format(n)) : thin(sixDigits.format(n))
+  if (size >= 1e15 || size < 1e-4) return exponent(n, 3)
+  return size >= 1e6 ? thin(new Intl.NumberFormat(numbers, { maximumFractionDigits: 2 }).format(n)) : thin(sixDigits.format(n))
 }
 
 /** The same where there is little room: an axis, the end of a line. */
 export function shortNumber(n: number): string {
   const size = Math.abs(n)
-  if (size >= 1e6) return size < 1e15 ? compact.format(n) : n.toExponential(1)
-  return n !== 0 && size < 1e-4 ? n.toExponential(1) : number(Number(n.toPrecision(5)))
+  if (size >= 1e6) return size < 1e15 ? compact.format(n) : exponent(n, 1)
+  return n !== 0 && size < 1e-4 ? exponent(n, 1) : number(Number(n.toPrecision(5)))
 }
 
 /** One line for any metric value; `title` elsewhere may hold the whole of a long one. */
@@ -106,7 +110,7 @@ export function momentIn(atMs: number, spanMs: number): string {
 
 /** To the millisecond, for what comes fast: 12:03:01.204. */
 export function clockTime(atMs: number): string {
-  return `${toSecond.format(atMs)}.${String(Math.floor(atMs) % secondMs).padStart(3, '0')}`
+  return `${toSecond.format(atMs)}${decimalMark}${String(Math.floor(atMs) % secondMs).padStart(3, '0')}`
 }
 
 export function dateTime(atMs: number): string {
@@ -146,5 +150,9 @@ function joined(ms: number, largeMs: number, large: string, smallMs: number, sma
 }
 
 function thin(text: string): string {
-  return text.replaceAll(',', thinSpace)
+  return text.replaceAll(groupMark, thinSpace)
+}
+
+function exponent(n: number, digits: number): string {
+  return n.toExponential(digits).replace('.', decimalMark)
 }

@@ -130,7 +130,7 @@ export function toNumber(value: MetricValue): number | null {
   return typeof value === 'number' ? value : null
 }
 
-function toSeries({ metric, times, values, count, thinned, tiers, coarse }: Telemetry['series'][number], ask: Ask): Series {
+export function toSeries({ metric, times, values, count, thinned, tiers, coarse }: Telemetry['series'][number], ask: Ask): Series {
   const columns = new Columns()
   for (const [i, time] of times.entries()) {
     const drawn = toNumber(values[i]!)

@@ -3,6 +3,7 @@ import './locale.ts' // first: see there
 
 import { effect } from '@preact/signals'
 import { render } from 'preact'
+import { speak } from './language.ts'
 import { startMe, viewer } from './me.ts'
 import { DevicesPage } from './pages/devices.tsx'
 import { LoginPage } from './pages/login.tsx'
@@ -10,7 +11,7 @@ import { OverviewPage } from './pages/overview.tsx'
 import { SetupPage } from './pages/setup.tsx'
 import { Bands } from './parts/bands.tsx'
 import { fetched } from './parts/fetched.tsx'
-import { KeysDialog, startKeys } from './parts/keys.tsx'
+import { KeysDialog, paletteShown, startKeys } from './parts/keys.tsx'
 import { Rail } from './parts/rail.tsx'
 import { startTheme } from './parts/theme.ts'
 import { startPulse } from './pulse.ts'
@@ -23,8 +24,11 @@ import './style/main.css'
 const AccountPage = fetched(async () => (await import('./pages/account.tsx')).AccountPage)
 const CommandsPage = fetched(async () => (await import('./pages/commands.tsx')).CommandsPage)
 const DevicePage = fetched(async () => (await import('./pages/device.tsx')).DevicePage)
+const ExplorePage = fetched(async () => (await import('./pages/explore.tsx')).ExplorePage)
 const HubPage = fetched(async () => (await import('./pages/hub.tsx')).HubPage)
 const MessagesPage = fetched(async () => (await import('./pages/messages.tsx')).MessagesPage)
+const SettingsPage = fetched(async () => (await import('./pages/settings.tsx')).SettingsPage)
+const Palette = fetched(async () => (await import('./parts/palette.tsx')).Palette)
 
 function App() {
   const { value } = viewer
@@ -44,6 +48,7 @@ function App() {
         </main>
       </div>
       <KeysDialog />
+      {paletteShown.value ? <Palette onClose={hidePalette} /> : null}
     </>
   )
 }
@@ -60,8 +65,12 @@ function Page({ shown }: { shown: Route }) {
       return <MessagesPage />
     case 'commands':
       return <CommandsPage />
+    case 'explore':
+      return <ExplorePage />
     case 'hub':
       return <HubPage />
+    case 'settings':
+      return <SettingsPage />
     case 'account':
       return <AccountPage />
     case 'setup':
@@ -82,6 +91,10 @@ function NothingPage({ path }: { path: string }) {
   )
 }
 
+function hidePalette(): void {
+  paletteShown.value = false
+}
+
 function titleOf(shown: Route): string {
   switch (shown.page) {
     case 'overview':
@@ -94,8 +107,12 @@ function titleOf(shown: Route): string {
       return words.nav.messages
     case 'commands':
       return words.nav.commands
+    case 'explore':
+      return words.nav.explore
     case 'hub':
       return words.hub.title
+    case 'settings':
+      return words.nav.settings
     case 'account':
       return words.account.title
     case 'setup':
@@ -105,6 +122,7 @@ function titleOf(shown: Route): string {
   }
 }
 
+await speak(words)
 startRouter()
 startTheme()
 effect(() => {

@@ -6,14 +6,23 @@ import { figures, hubNow } from './state.ts'
 
 export const pulseMs = 3_600_000
 
-const names = ['connected', 'messagesPerSecond', 'lastCommitMs', 'commandsWaiting'] as const
+const names = [
+  'connected',
+  'messagesPerSecond',
+  'deliveriesPerSecond',
+  'commitsPerSecond',
+  'lastCommitMs',
+  'backlogBytes',
+  'loopDelayMs',
+  'connections',
+  'commandsWaiting',
+] as const
 export type PulseName = (typeof names)[number]
 
-export const pulse: Readonly<Record<PulseName, Columns>> = {
-  connected: new Columns(),
-  messagesPerSecond: new Columns(),
-  lastCommitMs: new Columns(),
-  commandsWaiting: new Columns(),
+export const pulse = Object.fromEntries(names.map((name) => [name, new Columns()])) as Readonly<Record<PulseName, Columns>>
+
+export function isPulse(name: string): name is PulseName {
+  return Object.hasOwn(pulse, name)
 }
 
 /** Counts up with each point. */

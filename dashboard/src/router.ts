@@ -7,7 +7,9 @@ export type Route =
   | { readonly page: 'device'; readonly deviceId: string }
   | { readonly page: 'messages' }
   | { readonly page: 'commands' }
+  | { readonly page: 'explore' }
   | { readonly page: 'hub' }
+  | { readonly page: 'settings' }
   | { readonly page: 'account' }
   | { readonly page: 'setup' }
   | { readonly page: 'nothing'; readonly path: string }
@@ -31,7 +33,9 @@ export function routeOf(path: string): Route {
   if (first === 'devices') return { page: 'devices' }
   if (first === 'messages') return { page: 'messages' }
   if (first === 'commands') return { page: 'commands' }
+  if (first === 'explore') return { page: 'explore' }
   if (first === 'hub') return { page: 'hub' }
+  if (first === 'settings') return { page: 'settings' }
   if (first === 'account') return { page: 'account' }
   if (first === 'setup') return { page: 'setup' }
   return { page: 'nothing', path }
@@ -63,6 +67,11 @@ export function setQueries(values: Readonly<Record<string, string>>): void {
     if (value === '') changed.delete(name)
     else changed.set(name, value)
   }
+  replaceQuery(changed)
+}
+
+/** The whole of it, for a page whose parameters may repeat. */
+export function replaceQuery(changed: URLSearchParams): void {
   const text = changed.toString()
   history.replaceState(history.state, '', text === '' ? location.pathname : `${location.pathname}?${text}`)
   query.value = changed

@@ -1,4 +1,4 @@
-// Every sentence and label of the dashboard, in English. A translation is another object of this shape.
+// Every sentence and label of the dashboard, in English. A translation is another object of this shape (words/de/), filled into this one.
 import { overviewWords } from './words/overview.ts'
 
 const plural = (n: number, text: string, one: string, many: string): string => `${text} ${n === 1 ? one : many}`
@@ -16,12 +16,16 @@ export const words = {
     devices: 'Devices',
     messages: 'Messages',
     commands: 'Commands',
+    explore: 'Explore',
     hub: 'Hub',
+    settings: 'Settings',
     keys: 'Keys',
+    find: 'Find',
     account: (name: string, role: string) => `Account of ${name}, ${role}`,
   },
   overview: overviewWords,
   theme: { label: 'Theme', system: 'System', light: 'Light', dark: 'Dark' },
+  language: 'Language',
 
   login: {
     title: 'Log in',
@@ -257,6 +261,7 @@ export const words = {
     title: 'Keys',
     close: 'Close',
     list: [
+      ['Ctrl K', 'Find a device, a page or a thing to do'],
       ['/', 'Filter the devices'],
       ['j  k', 'Next and previous row'],
       ['Enter', 'Open the row'],
@@ -273,7 +278,9 @@ export const words = {
       ['g d', 'Devices'],
       ['g m', 'Messages'],
       ['g c', 'Commands'],
+      ['g e', 'Explore'],
       ['g h', 'Hub'],
+      ['g s', 'Settings'],
       ['g a', 'Account'],
       ['?', 'This list'],
     ],

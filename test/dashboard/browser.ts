@@ -13,6 +13,10 @@ export interface Look {
   readonly trusting?: boolean
   /** IANA name; without it the machine's. */
   readonly timeZone?: string
+  /** The browser's language; without it English. */
+  readonly locale?: string
+  /** Asks for reduced motion. */
+  readonly calm?: boolean
 }
 
 export interface Watched {
@@ -40,7 +44,7 @@ after(async () => {
 export async function openPage(
   t: TestContext,
   url: string,
-  { width = 1440, height = 900, theme = 'dark', trusting = false, timeZone }: Look = {},
+  { width = 1440, height = 900, theme = 'dark', trusting = false, timeZone, locale = 'en-US', calm = false }: Look = {},
 ): Promise<Watched> {
   browser ??= launch()
   const zone = timeZone === undefined ? {} : { timezoneId: timeZone }
@@ -48,6 +52,8 @@ export async function openPage(
     viewport: { width, height },
     colorScheme: theme,
     ignoreHTTPSErrors: trusting,
+    locale,
+    reducedMotion: calm ? 'reduce' : 'no-preference',
     ...zone,
   })
   await context.addInitScript(recordDrawing)

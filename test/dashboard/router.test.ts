@@ -11,6 +11,7 @@ const routes = [
   ['/devices/%', { page: 'nothing', path: '/devices/%' }],
   ['/devices/pump-7/twin', { page: 'nothing', path: '/devices/pump-7/twin' }],
   ['/hub', { page: 'hub' }],
+  ['/settings', { page: 'settings' }],
   ['/hub/limits', { page: 'nothing', path: '/hub/limits' }],
   ['/docs', { page: 'nothing', path: '/docs' }],
 ] as const

@@ -12,17 +12,17 @@ import { colours } from './theme.ts'
 import { uPlot } from './uplot.ts'
 
 /** Up to this many ms a pixel each live value is drawn at once; in longer ranges it would move nothing that can be seen. */
-const pixelMsAtOnce = 2_000
-const drawEveryMsMax = 10_000
+export const pixelMsAtOnce = 2_000
+export const drawEveryMsMax = 10_000
 const coarseSpansNamed = 2
 const dayMs = 86_400_000
 
-interface Drawn {
+export interface Drawn {
   /** Time went on, or a value came. */
   onTime(): void
 }
 
-const onScreen = new Set<Drawn>()
+export const onScreen = new Set<Drawn>()
 let drawRequest = 0
 
 /** All charts on screen that go on live are drawn with the next frame, however often this is called before it. */
@@ -159,7 +159,7 @@ function hasPointsIn({ columns: { times } }: Series, fromMs: number, toMs: numbe
 }
 
 /** What the picture is made from, when it is not simply all points. */
-function madeOf({ tiers, coarse, thinnedFrom }: Series): string {
+export function madeOf({ tiers, coarse, thinnedFrom }: Pick<Series, 'tiers' | 'coarse' | 'thinnedFrom'>): string {
   const { device } = words
   const thinned = thinnedFrom === null ? '' : device.thinned(count(thinnedFrom))
   const parts =

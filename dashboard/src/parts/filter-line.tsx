@@ -13,7 +13,7 @@ const statuses = ['online', 'away', 'offline']
 const answers = ['yes', 'no']
 
 /** Its options are drawn here: for the browser alone it would be a field without a list. */
-function combobox(list: string, isOpen: boolean, active: string | undefined) {
+export function combobox(list: string, isOpen: boolean, active: string | undefined) {
   return {
     ...({ role: 'combobox', 'aria-autocomplete': 'list', list: undefined } as const),
     ...{ 'aria-expanded': isOpen, 'aria-controls': list, 'aria-activedescendant': active },

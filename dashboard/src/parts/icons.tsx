@@ -63,8 +63,36 @@ export const Letter = () => (
   </Icon>
 )
 
+export const Sliders = () => (
+  <Icon>
+    <path d="M2 4.5h6M12 4.5h2M2 11.5h2M8 11.5h6" />
+    <circle cx="10" cy="4.5" r="1.75" />
+    <circle cx="6" cy="11.5" r="1.75" />
+  </Icon>
+)
+
 export const Arrow = () => (
   <Icon>
     <path d="M2.5 8h10M9 4l4 4-4 4M2.5 4v8" />
+  </Icon>
+)
+
+export const Curve = () => (
+  <Icon>
+    <path d="M2.5 2.5v11h11M5 10.5l2.5-4 2.5 2 3.5-5" />
+  </Icon>
+)
+
+export const Glass = () => (
+  <Icon>
+    <circle cx="7" cy="7" r="4.5" />
+    <path d="m10.5 10.5 3.5 3.5" />
+  </Icon>
+)
+
+export const Globe = () => (
+  <Icon>
+    <circle cx="8" cy="8" r="5.5" />
+    <path d="M2.5 8h11M8 2.5c-4 3.5-4 7.5 0 11M8 2.5c4 3.5 4 7.5 0 11" />
   </Icon>
 )

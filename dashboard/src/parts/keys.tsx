@@ -8,6 +8,7 @@ import { rowMove } from './device-rows.ts'
 import { type RangeKey, rangeKeys, rangePressed } from './range-bar.tsx'
 
 export const keysShown = signal(false)
+export const paletteShown = signal(false)
 
 /** Fired at the window: the page of a device puts the keyboard where a command is typed. */
 export const commandPressed = 'command-key'
@@ -19,6 +20,11 @@ let chordUntilMs = 0
 export function startKeys(): void {
   addEventListener('keydown', (event) => {
     if (viewer.peek().is !== 'in') return // there is no page to go to
+    if (event.key === 'k' && event.metaKey !== event.ctrlKey && !event.altKey && !event.shiftKey) {
+      event.preventDefault() // it is the browser's own search in some
+      if (document.querySelector('dialog[open]') === null) paletteShown.value = true
+      return
+    }
     if (event.metaKey || event.ctrlKey || event.altKey || event.defaultPrevented) return
     const { target } = event
     if (isTypedInto(target)) {
@@ -77,12 +83,15 @@ function onKey(key: string): boolean {
   if (chord && key === 'o') return may('devices') && goTo('/')
   if (chord && key === 'm') return may('devices') && goTo('/messages')
   if (chord && key === 'c') return may('devices') && goTo('/commands')
+  if (chord && key === 'e') return may('devices') && goTo('/explore')
   if (chord && key === 'd') return may('devices') && goTo('/devices')
   if (chord && key === 'h') return may('hub') && goTo('/hub')
+  if (chord && key === 's') return may('admin') && goTo('/settings')
   if (chord && key === 'a') return goTo('/account')
-  if (route.peek().page === 'device' && rangeKeys.includes(key as RangeKey))
+  const { page } = route.peek()
+  if ((page === 'device' || page === 'explore') && rangeKeys.includes(key as RangeKey))
     return dispatchEvent(new CustomEvent(rangePressed, { detail: key }))
-  if (route.peek().page === 'device' && key === 'c') return dispatchEvent(new CustomEvent(commandPressed))
+  if (page === 'device' && key === 'c') return dispatchEvent(new CustomEvent(commandPressed))
   switch (key) {
     case 'g':
       chordUntilMs = performance.now() + chordMs

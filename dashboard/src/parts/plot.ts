@@ -9,17 +9,17 @@ import { uPlot } from './uplot.ts'
 
 export const chartHeight = 168
 
-const lineWidth = 1.5
+export const lineWidth = 1.5
 const gapWidthMin = 3
 /** Room for the newest value, right of "now", and for the numbers of the axis. */
-const endWidth = 64
+export const endWidth = 64
 const axisWidth = 52
 /** What of a chart's width no points are drawn on. */
 export const plotPadding = endWidth + axisWidth
 /** Marks, along the time axis, where only coarser data is left. */
 const coarseHeight = 3
 const axisFont = '11px system-ui, sans-serif'
-const endFont = '550 13px system-ui, sans-serif'
+export const endFont = '550 13px system-ui, sans-serif'
 
 export interface Shown {
   /** What is drawn now; it changes under the plot. */
@@ -87,14 +87,14 @@ export function plotOptions({ series, boolean, pointed, floor }: Shown, width: n
 }
 
 /** Wide enough for a flat line to lie in the middle, and rounded outward so that the scale does not tremble with each value. */
-function valueRange(min: number | null, max: number | null, floor?: number): [number, number] {
+export function valueRange(min: number | null, max: number | null, floor?: number): [number, number] {
   if (min === null || max === null) return [0, 1]
   if (min === max) return [floor ?? min - Math.max(1, Math.abs(min) * 0.1), max + Math.max(1, Math.abs(max) * 0.1)]
   const [low, high] = uPlot.peek()!.rangeNum(min, max, 0.1, true)
   return [floor ?? low ?? min, high ?? max]
 }
 
-function xAxis(): Plot.Axis {
+export function xAxis(): Plot.Axis {
   return {
     stroke: () => colours.peek().faint,
     font: axisFont,
@@ -107,7 +107,7 @@ function xAxis(): Plot.Axis {
   }
 }
 
-function yAxis(boolean: boolean, value: (n: number) => string | undefined): Plot.Axis {
+export function yAxis(boolean: boolean, value: (n: number) => string | undefined): Plot.Axis {
   return {
     stroke: () => colours.peek().faint,
     font: axisFont,

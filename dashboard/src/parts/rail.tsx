@@ -1,12 +1,15 @@
 // The rail: where one is, whether the view is live, and the few things that are always at hand.
 import { useComputed } from '@preact/signals'
+import { choose, language, languages } from '../language.ts'
 import { leave, may, viewer } from '../me.ts'
 import { route } from '../router.ts'
 import { liveState } from '../state.ts'
 import { words } from '../words.ts'
-import { Anchor, Arrow, Door, Eye, Half, Letter, Person, Pulse, Rows } from './icons.tsx'
-import { keysShown } from './keys.tsx'
+import { Anchor, Arrow, Curve, Door, Eye, Glass, Globe, Half, Letter, Person, Pulse, Rows, Sliders } from './icons.tsx'
+import { keysShown, paletteShown } from './keys.tsx'
 import { theme, themes } from './theme.ts'
+
+const paletteKeys = /Mac|iP/.test(navigator.platform) ? '⌘ K' : 'Ctrl K'
 
 export function Rail() {
   const { page } = route.value
@@ -27,14 +30,29 @@ export function Rail() {
         {may('devices') ? (
           <Page href="/commands" name={words.nav.commands} keys="g c" current={page === 'commands'} icon={<Arrow />} />
         ) : null}
+        {may('devices') ? <Page href="/explore" name={words.nav.explore} keys="g e" current={page === 'explore'} icon={<Curve />} /> : null}
         {may('hub') ? <Page href="/hub" name={words.nav.hub} keys="g h" current={page === 'hub'} icon={<Pulse />} /> : null}
+        {may('admin') ? (
+          <Page href="/settings" name={words.nav.settings} keys="g s" current={page === 'settings'} icon={<Sliders />} />
+        ) : null}
       </nav>
       <div class="foot">
         <LiveMark />
+        <button type="button" class="tool find" onClick={showPalette} aria-keyshortcuts="Control+K Meta+K">
+          <Glass />
+          <span>{words.nav.find}</span>
+          <span class="key" aria-hidden="true">
+            {paletteKeys}
+          </span>
+        </button>
         <LoggedIn isShown={page === 'account'} />
         <button type="button" class="tool" onClick={nextTheme} aria-label={`${words.theme.label}: ${words.theme[theme.value]}`}>
           <Half />
           <span>{words.theme[theme.value]}</span>
+        </button>
+        <button type="button" class="tool tongue" onClick={nextLanguage} aria-label={`${words.language}: ${languages[language]}`}>
+          <Globe />
+          <span>{languages[language]}</span>
         </button>
         <button type="button" class="tool" onClick={showKeys} aria-label={words.nav.keys}>
           <span class="key" aria-hidden="true">
@@ -105,6 +123,15 @@ function LiveMark() {
 
 function nextTheme(): void {
   theme.value = themes[(themes.indexOf(theme.peek()) + 1) % themes.length]!
+}
+
+/** Two of them: the other one. */
+function nextLanguage(): void {
+  choose(language === 'en' ? 'de' : 'en')
+}
+
+function showPalette(): void {
+  paletteShown.value = true
 }
 
 function showKeys(): void {

@@ -9,13 +9,15 @@ export interface Colours {
   readonly text: string
   readonly faint: string
   readonly line: string
+  /** Of the lines of one picture; a sixth begins again, with a dash. */
+  readonly series: readonly string[]
 }
 
 export const themes: readonly Theme[] = ['system', 'light', 'dark']
 export const theme = signal<Theme>('system')
 
 /** New whenever the theme changed. */
-export const colours = signal<Colours>({ accent: '', accentFaint: '', text: '', faint: '', line: '' })
+export const colours = signal<Colours>({ accent: '', accentFaint: '', text: '', faint: '', line: '', series: [] })
 
 const key = 'mooring.theme'
 
@@ -43,6 +45,7 @@ function readColours(): void {
     text: resolved('var(--text)'),
     faint: resolved('var(--faint)'),
     line: resolved('var(--line)'),
+    series: [1, 2, 3, 4, 5].map((n) => resolved(`var(--series-${n})`)),
   }
   probe.remove()
 }

@@ -42,7 +42,7 @@ export function CommandRow({ command, onCancel, onAgain }: { command: Command; o
             type="button"
             class="cell"
             aria-expanded={isOpen.value}
-            aria-label={said.details(name)}
+            aria-label={`${said.details(name)} ${line}`}
             onClick={() => {
               isOpen.value = !isOpen.value
             }}

@@ -2,6 +2,7 @@
 import { useComputed } from '@preact/signals'
 import { useMemo } from 'preact/hooks'
 import { dateTime, duration, exactTime } from '../../format.ts'
+import { locale } from '../../language.ts'
 import { now } from '../../state.ts'
 import { twinWords } from '../../words/twin.ts'
 import { type Activity, dayMs } from './activity.ts'
@@ -10,7 +11,7 @@ import { knownOf, type Stretch, stretchesOf, uptimeOf } from './stretches.ts'
 
 /** A pixel of a day is a minute: the bar moves no oftener. */
 const stepMs = 60_000
-const percent = new Intl.NumberFormat('en', { maximumFractionDigits: 1, roundingMode: 'floor' }) // 99.99 % is not 100 %
+const percent = new Intl.NumberFormat(locale, { maximumFractionDigits: 1, roundingMode: 'floor' }) // 99.99 % is not 100 %
 const nearlyAll = 0.99
 const { uptime } = twinWords
 
