@@ -24,9 +24,11 @@ export const overviewWords = {
       metrics.length === 0
         ? 'has a metric that fell silent'
         : `no longer says ${metrics.slice(0, 3).join(', ')}${metrics.length > 3 ? ` and ${metrics.length - 3} more` : ''}`,
-    refused: (times: number, text: string) => `was refused ${times === 1 ? 'once' : `${text} times`} since this page looks`,
+    refused: (times: number, text: string) => `turned somebody away ${times === 1 ? 'once' : `${text} times`} since this page was opened`,
     dropped: (times: number, text: string) =>
-      times === 1 ? 'made the hub drop a delivery since this page looks' : `made the hub drop ${text} deliveries since this page looks`,
+      times === 1
+        ? 'made the hub drop a delivery since this page was opened'
+        : `made the hub drop ${text} deliveries since this page was opened`,
     failed: (command: string, reason: string) => `did not carry out ${command}${reason === '' ? '' : `: ${reason}`}`,
     openDevice: 'Open',
     openHub: 'Open hub',

@@ -28,9 +28,9 @@ export const german: Translated<typeof overviewWords> = {
       metrics.length === 0
         ? 'hat eine verstummte Messgröße'
         : `meldet nicht mehr: ${metrics.slice(0, 3).join(', ')}${metrics.length > 3 ? ` und ${metrics.length - 3} weitere` : ''}`,
-    refused: (times, text) => `wurde ${times === 1 ? 'einmal' : `${text}-mal`} abgelehnt, seit diese Seite zusieht`,
+    refused: (times, text) => `hat ${times === 1 ? 'einmal' : `${text}-mal`} jemanden abgewiesen, seit diese Seite offen ist`,
     dropped: (times, text) =>
-      `ließ den Hub ${times === 1 ? 'eine Zustellung' : `${text} Zustellungen`} verwerfen, seit diese Seite zusieht`,
+      `ließ den Hub ${times === 1 ? 'eine Zustellung' : `${text} Zustellungen`} verwerfen, seit diese Seite offen ist`,
     failed: (command, reason) => `hat ${command} nicht ausgeführt${reason === '' ? '' : `: ${reason}`}`,
     openDevice: 'Öffnen',
     openHub: 'Hub öffnen',
