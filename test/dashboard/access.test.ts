@@ -66,6 +66,17 @@ const views: readonly View[] = [
     },
   },
   { name: 'hub', path: '/hub', show: (page) => page.getByRole('heading', { name: 'Limits' }).waitFor() },
+  {
+    name: 'explore',
+    path: '/explore?d=pump-7&d=pump-8&m=pressure',
+    show: (page) => page.getByRole('table', { name: 'Figures of pressure' }).waitFor(),
+  },
+  { name: 'explore with nothing chosen', path: '/explore', show: (page) => page.getByText('Look at devices together').waitFor() },
+  ...['users', 'keys', 'arrivals', 'roles', 'types', 'groups', 'certificates', 'storage'].map((section) => ({
+    name: `settings, ${section}`,
+    path: `/settings?section=${section}`,
+    show: (page: Page) => page.getByRole('heading', { level: 2 }).first().waitFor(),
+  })),
   { name: 'account', path: '/account', show: heading('Account') },
   {
     name: 'palette',
