@@ -188,7 +188,9 @@ test('polls that are opened to be given up leave nothing behind', async (t) => {
     }
     await hub.get('/healthz')
   })
-  assert.ok((await connections(hub)) <= before + names, 'one connection for each client')
+  // Those of the last rounds may still be on their way out.
+  for (const deadline = performance.now() + patienceMs; (await connections(hub)) > before + names; )
+    assert.ok(performance.now() < deadline, 'more than one connection for each client')
   const pump = await moor(t, hub, 'pump of the leavers')
   await pump.publish('a', 'kept', { qos: 1 })
   const peer = await peerOf(t, hub, poll('leaver-7'))
