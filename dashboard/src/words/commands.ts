@@ -1,3 +1,5 @@
+import { commandStates } from './command-states.ts'
+
 /** Of the commands part. */
 export const commandsWords = {
   title: 'Commands',
@@ -27,27 +29,7 @@ export const commandsWords = {
     open: (name: string, device: string) => `${name} of ${device}`,
   },
 
-  states: {
-    queued: 'Waiting',
-    sent: 'Sent',
-    received: 'Received',
-    done: 'Done',
-    effective: 'Effective',
-    failed: 'Failed',
-    expired: 'Expired',
-    cancelled: 'Cancelled',
-  },
-  /** The same as a step of a timeline. */
-  steps: {
-    queued: 'queued',
-    sent: 'sent',
-    received: 'received',
-    done: 'done',
-    effective: 'effective',
-    failed: 'failed',
-    expired: 'expired',
-    cancelled: 'cancelled',
-  },
+  ...commandStates,
 
   trail: {
     label: 'Timeline',

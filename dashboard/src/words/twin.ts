@@ -1,3 +1,5 @@
+import { commandStates } from './command-states.ts'
+
 /** Of the page of one device: what stands beside its values and charts. */
 export const twinWords = {
   title: 'Twin',
@@ -98,26 +100,7 @@ export const twinWords = {
     none: 'Nothing has been asked of this device yet. Type a command above; here stands what becomes of it.',
     table: 'Commands, the newest first',
     columns: { state: 'State', command: 'Command', trail: 'What became of it', actions: 'Actions' },
-    states: {
-      queued: 'Queued',
-      sent: 'Sent',
-      received: 'Received',
-      done: 'Done',
-      effective: 'Effective',
-      failed: 'Failed',
-      expired: 'Expired',
-      cancelled: 'Cancelled',
-    },
-    steps: {
-      queued: 'queued',
-      sent: 'sent',
-      received: 'received',
-      done: 'done',
-      effective: 'effective',
-      failed: 'failed',
-      expired: 'expired',
-      cancelled: 'cancelled',
-    },
+    ...commandStates,
     plus: (duration: string) => `+${duration}`,
     until: (time: string) => `waits until ${time} at most`,
     cancel: 'Cancel',

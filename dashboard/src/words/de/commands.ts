@@ -1,5 +1,6 @@
 import type { Translated } from '../../language.ts'
 import type { commandsWords } from '../commands.ts'
+import { commandStates } from './command-states.ts'
 
 export const german: Translated<typeof commandsWords> = {
   title: 'Befehle',
@@ -29,26 +30,7 @@ export const german: Translated<typeof commandsWords> = {
     open: (name, device) => `${name} an ${device}`,
   },
 
-  states: {
-    queued: 'Wartet',
-    sent: 'Gesendet',
-    received: 'Erhalten',
-    done: 'Ausgeführt',
-    effective: 'Wirksam',
-    failed: 'Gescheitert',
-    expired: 'Verfallen',
-    cancelled: 'Abgebrochen',
-  },
-  steps: {
-    queued: 'wartet',
-    sent: 'gesendet',
-    received: 'erhalten',
-    done: 'ausgeführt',
-    effective: 'wirksam',
-    failed: 'gescheitert',
-    expired: 'verfallen',
-    cancelled: 'abgebrochen',
-  },
+  ...commandStates,
 
   trail: {
     label: 'Verlauf',

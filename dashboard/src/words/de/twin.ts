@@ -1,5 +1,6 @@
 import type { Translated } from '../../language.ts'
 import type { twinWords } from '../twin.ts'
+import { commandStates } from './command-states.ts'
 
 export const german: Translated<typeof twinWords> = {
   title: 'Zwilling',
@@ -99,26 +100,7 @@ export const german: Translated<typeof twinWords> = {
     none: 'Noch kein Befehl ging an dieses Gerät. Oben einen eingeben; hier steht dann, was aus ihm wird.',
     table: 'Befehle, der neueste zuerst',
     columns: { state: 'Zustand', command: 'Befehl', trail: 'Was aus ihm wurde', actions: 'Handlungen' },
-    states: {
-      queued: 'Wartet',
-      sent: 'Gesendet',
-      received: 'Erhalten',
-      done: 'Ausgeführt',
-      effective: 'Wirksam',
-      failed: 'Gescheitert',
-      expired: 'Verfallen',
-      cancelled: 'Abgebrochen',
-    },
-    steps: {
-      queued: 'wartet',
-      sent: 'gesendet',
-      received: 'erhalten',
-      done: 'ausgeführt',
-      effective: 'wirksam',
-      failed: 'gescheitert',
-      expired: 'verfallen',
-      cancelled: 'abgebrochen',
-    },
+    ...commandStates,
     plus: (duration) => `+${duration}`,
     until: (time) => `wartet höchstens bis ${time}`,
     cancel: 'Abbrechen',
